@@ -1,0 +1,51 @@
+# Two commands matter: `make demo` and `make test`. Both set everything up first.
+SHELL := /bin/bash
+VENV := .venv
+# Debian's own Python where it is new enough: other users (a Slurm job's) can run it too.
+PYTHON ?= $(shell for p in /usr/bin/python3 python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := $(VENV)/bin
+
+.PHONY: setup packages test-packages demo test lint fast real bench golden clean
+
+setup: $(VENV)/.installed
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -P -m jobs.services.tiny_model
+
+packages:
+	@tools/apt-install prometheus prometheus-node-exporter prometheus-postgres-exporter python3-venv util-linux
+
+test-packages: packages
+	@tools/apt-install munge slurm-wlm slurmctld slurmd slurm-client chromium chromium-driver fonts-dejavu-core
+
+$(VENV)/.installed: requirements/constraints.txt pyproject.toml | packages
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup
+	@$(BIN)/dashcam run recipes/demo.yaml
+
+test: setup test-packages
+	$(MAKE) lint fast real
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fast:
+	$(BIN)/pytest -q -m "not real"
+
+real:
+	$(BIN)/pytest -q -m real --durations=15
+
+golden: setup
+	$(BIN)/pytest -q -m "not real" --update-golden
+
+bench: setup
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

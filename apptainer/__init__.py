@@ -1,0 +1,1 @@
+"""Images and the Apptainer runtime: nothing of it is here yet, programs run natively."""

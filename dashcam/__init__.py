@@ -1,0 +1,1 @@
+"""The command line: one small file a command under `dashcam/commands/`, no logic of its own."""

@@ -1,0 +1,64 @@
+"""`dashcam`: reads the command line, runs one command, turns known errors into one clear message."""
+
+import argparse
+import importlib.metadata
+import os
+import sys
+from collections.abc import Sequence
+
+from dashcam.commands import commands
+from jobs.stopping import StopError
+from jobs.submit import SubmitError
+from prometheus.client import PrometheusError
+from reports.build import ReportError
+from runs.document import RecipeError
+from runs.manifest import ManifestError
+from runs.runid import UnknownRunError
+from runs.seal import SealError
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+_EXITS = """exit codes:
+  0 done and VALID   1 the run or the command failed   2 usage or recipe error
+  3 done but INVALID   130 interrupted"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser with every command."""
+    top = argparse.ArgumentParser(
+        prog="dashcam",
+        description="A flight recorder for AI-service benchmarks on Slurm clusters.",
+        epilog=_EXITS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"dashcam {importlib.metadata.version('dashcam')}")
+    chooser = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, command in commands():
+        sub = chooser.add_parser(
+            name, help=command.HELP, description=command.HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        command.add(sub)
+        sub.set_defaults(execute=command.execute)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code. Usage errors leave through argparse with code 2."""
+    options = parser().parse_args(argv)
+    try:
+        code: int = options.execute(options)
+    except RecipeError as error:
+        print(f"dashcam: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except UnknownRunError as error:
+        print(f"dashcam: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except (SubmitError, StopError, ManifestError, SealError, PrometheusError, ReportError) as error:
+        print(f"dashcam: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: `dashcam list | head`
+        return 0
+    return code

@@ -1,0 +1,22 @@
+"""`dashcam report`: judge and render a recording again."""
+
+import argparse
+
+from dashcam import arguments
+from dashcam.commands.run import answer
+from jobs import rejudge
+
+HELP = "judge a recording again and render its report anew (its other files stay as sealed)"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """See `dashcam.commands.Command`."""
+    arguments.add_run(parser)
+    arguments.add_json(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """See `dashcam.commands.Command`."""
+    run = arguments.find_run(options)
+    rejudge.rejudge(run)
+    return answer(run, as_json=options.json)

@@ -1,0 +1,80 @@
+"""`dashcam run`: the whole line, from a recipe to a judged, sealed recording."""
+
+import argparse
+import signal
+import subprocess
+import sys
+from types import FrameType
+
+from dashcam import arguments, outcome
+from dashcam.follow import follow
+from jobs import stopping, submit
+from runs.directory import RunDirectory
+from runs.manifest import Manifest
+
+HELP = "run a recipe here or on Slurm, wait, and say what came of it"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """See `dashcam.commands.Command`."""
+    arguments.add_recipe(parser)
+    parser.add_argument("--on", choices=("local", "slurm"), default="local", help="where (default: local)")
+    arguments.add_json(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """See `dashcam.commands.Command`."""
+    recipe, document = arguments.read_recipe(options)
+    run = submit.create(recipe, document, options.root, options.on)
+    if options.on == "slurm":
+        job = submit.slurm(run, recipe)
+        print(f"{run.id} is Slurm job {job}", file=sys.stderr)
+        _until_sealed(run, job, quiet=options.json)
+    else:
+        _local(run, quiet=options.json)
+    return answer(run, as_json=options.json)
+
+
+def answer(run: RunDirectory, *, as_json: bool) -> int:
+    """Tell what came of a run; returns its exit code."""
+    manifest = Manifest.load(run.manifest)
+    if as_json:
+        arguments.print_json({**outcome.summary(run), "run": manifest.model_dump(mode="json"), "path": str(run.path)})
+    else:
+        print(outcome.describe(run, manifest))
+    return outcome.exit_code(manifest)
+
+
+def _local(run: RunDirectory, *, quiet: bool) -> None:
+    supervisor = submit.local(run)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        supervisor.terminate()
+
+    # The supervisor has a session of its own: Ctrl-C reaches it through us, once.
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        follow(run, lambda: supervisor.poll() is not None, quiet=quiet)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    if not run.sealed:
+        _explain(run, supervisor)
+
+
+def _explain(run: RunDirectory, supervisor: "subprocess.Popen[bytes]") -> None:
+    """Say why a supervisor could not seal: its log knows, unless the disk was full."""
+    print(f"dashcam: the supervisor ended with {supervisor.returncode} and could not seal the run", file=sys.stderr)
+    log = run.logs / "supervisor.log"
+    if log.is_file():
+        print(
+            "".join(f"    | {line}\n" for line in log.read_text(errors="replace").splitlines()[-15:]), file=sys.stderr
+        )
+
+
+def _until_sealed(run: RunDirectory, job: str, *, quiet: bool) -> None:
+    try:
+        follow(run, lambda: run.sealed or stopping.job_state(job) is None, quiet=quiet)
+    except KeyboardInterrupt:
+        print(f"the job goes on: `dashcam stop {run.id}` ends it", file=sys.stderr)
+        raise

@@ -1,0 +1,33 @@
+"""`dashcam status`: where a run stands."""
+
+import argparse
+
+from dashcam import arguments, outcome
+from jobs import status
+from runs.manifest import Manifest
+
+HELP = "say where a run stands: its state, processes, progress, verdict"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """See `dashcam.commands.Command`."""
+    arguments.add_run(parser)
+    arguments.add_json(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """See `dashcam.commands.Command`."""
+    run = arguments.find_run(options)
+    state = status.of(run)
+    if options.json:
+        arguments.print_json(state.model_dump(mode="json"))
+        return 0
+    print(f"{state.id}: {state.state}" + (f", {state.ending}" if state.ending else ""))
+    if state.problem:
+        print(f"  problem: {state.problem}")
+    if state.state == "ended":
+        print(outcome.describe(run, Manifest.load(run.manifest)))
+        return 0
+    for line in state.lines():
+        print(f"  {line}")
+    return 0

@@ -1,0 +1,51 @@
+"""What a person is told when a run is over."""
+
+import json
+from typing import Any
+
+from runs.directory import RunDirectory
+from runs.manifest import Manifest
+
+EXIT_VALID, EXIT_FAILED, EXIT_INVALID, EXIT_INTERRUPTED = 0, 1, 3, 130
+
+
+def exit_code(manifest: Manifest) -> int:
+    """Return the exit code that an ended run stands for."""
+    if manifest.ending == "cancelled":
+        return EXIT_INTERRUPTED
+    if manifest.ending != "completed" or manifest.verdict is None:
+        return EXIT_FAILED
+    return EXIT_VALID if manifest.verdict.valid else EXIT_INVALID
+
+
+def describe(run: RunDirectory, manifest: Manifest) -> str:
+    """Return verdict, headline figures, and where the report is."""
+    lines = []
+    verdict = manifest.verdict
+    if manifest.ending != "completed":
+        lines.append(f"{manifest.ending or 'not ended'}: {manifest.reason}")
+    if verdict is not None:
+        warnings = sum(finding.level == "warning" for finding in verdict.findings)
+        tail = f" with {warnings} warning{'s' if warnings > 1 else ''}" if verdict.valid and warnings else ""
+        lines.append(("VALID" if verdict.valid else "INVALID") + tail)
+        lines += [f"  {finding.level}: {finding.message}" for finding in verdict.findings]
+    lines += [f"  {name:<28} {text}" for name, text in headline(run)]
+    lines += [f"  note: {note}" for note in manifest.notes]
+    if run.report.is_file():
+        lines.append(f"report: {run.report}")
+    lines.append(f"recording: {run.path}" + ("" if run.sealed else " (not sealed)"))
+    return "\n".join(lines)
+
+
+def headline(run: RunDirectory) -> list[tuple[str, str]]:
+    """Return the headline figures as the report words them, most telling first."""
+    return [(str(item["label"]), str(item["text"])) for item in summary(run).get("headline", [])]
+
+
+def summary(run: RunDirectory) -> dict[str, Any]:
+    """Return summary.json, or nothing where the run did not get that far."""
+    try:
+        value: dict[str, Any] = json.loads(run.summary.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value

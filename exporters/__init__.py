@@ -1,0 +1,1 @@
+"""Sidecars: one collector a file, one server that runs them. Usable on its own; imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Carrying a run out: allocations, programs, the supervisor, Slurm."""

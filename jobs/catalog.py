@@ -1,0 +1,17 @@
+"""What this installation knows, for the reader of recipes."""
+
+from exporters.registry import names as exporter_names
+from jobs.services import catalogue
+from loadtests.generators import registry as generators
+from reports import objectives
+from runs.reader import Catalog
+
+
+def catalog() -> Catalog:
+    """Return the kinds, generators, exporters and objectives that a recipe may name."""
+    return Catalog(
+        services={name: kind.Options for name, kind in catalogue().items()},
+        generators={name: generator.Options for name, generator in generators().items()},
+        exporters=("node", *exporter_names()),
+        objective=objectives.check,
+    )

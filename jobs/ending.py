@@ -1,0 +1,101 @@
+"""The end of a run, however it came: last scrape, snapshot, stop, records, report, seal.
+
+Each step is tried whatever became of the one before: what can be saved is saved, and what could not be is said.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from jobs import identity
+from jobs.journal import Journal
+from loadtests import progress, records
+from prometheus import snapshot
+from prometheus.client import Client
+from reports import build
+from runs import seal
+from runs.manifest import PhaseSpan, Verdict, now
+
+
+class Ending:
+    """Carries one run from its last request to its seal."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._run = journal.run
+        self.problems: list[str] = []
+
+    def save_series(self, client: Client | None, data: Path, scratch: Path) -> None:
+        """Put the run's blocks under tsdb/: from the living Prometheus, or from what a dead one left in `data`."""
+        with self._step("the snapshot"):
+            if client is not None:
+                with self._step("the snapshot of the running Prometheus"):
+                    snapshot.take(client, data, self._run)
+                    return
+            if data.is_dir():
+                snapshot.collect_dead(data, self._run, scratch)
+
+    def save_records(self) -> None:
+        """Close the records and take the load's phases over into the manifest."""
+        with self._step("the records"):
+            records.finish(self._run.load)
+        with self._step("the load's progress"):
+            last = progress.read(self._run.load)
+            if last is not None:
+                spans = [
+                    PhaseSpan(**{name: getattr(span, name) for name in PhaseSpan.model_fields}) for span in last.phases
+                ]
+                self._journal.set(phases=spans)
+
+    def kill_leftovers(self) -> None:
+        """End what still carries the run's id on this node: children that left their program's group."""
+        with self._step("the clean-up of processes"):
+            for _attempt in range(3):
+                left = list(identity.tagged(self._run.id))
+                if not left:
+                    return
+                for pid, _name in left:
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        os.kill(pid, signal.SIGKILL)
+                time.sleep(0.05)
+            names = ", ".join(f"{name} ({pid})" for pid, name in identity.tagged(self._run.id))
+            if names:
+                self.problems.append(f"still running: {names}")
+
+    def seal(self, scratch: Path) -> Verdict | None:
+        """Judge, render, remove what is not part of the recording, seal."""
+        verdict = None
+        self._journal.set(ended=now(), state="ended")
+        with self._step("the report"):
+            verdict = build.build(self._run, scratch)
+            self._journal.set(verdict=verdict)
+        with self._step("the clean-up of scratch files"):
+            shutil.rmtree(scratch, ignore_errors=True)
+            shutil.rmtree(self._run.live, ignore_errors=True)
+        with self._step("the last record"):
+            self._journal.set(endpoints={}, scratch="")
+        with self._step("the seal"):
+            seal.seal(self._run)
+        return verdict
+
+    @contextlib.contextmanager
+    def _step(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever failed, the steps after it are still worth doing
+            text = f"{what} failed: {type(error).__name__}: {error}"
+            self.problems.append(text)
+            print(text, flush=True)  # noqa: T201 - the supervisor's log
+            with contextlib.suppress(OSError):
+                self._journal.note(text)
+
+
+def timed(timings: dict[str, float], name: str, action: Callable[[], None]) -> None:
+    """Run `action` and keep how long it took, in seconds."""
+    begin = time.monotonic()
+    action()
+    timings[name] = round(time.monotonic() - begin, 3)

@@ -1,0 +1,73 @@
+"""What a node is: asked on the node itself, by `python -m jobs.node PORTS ADDRESS` where that is not the head."""
+
+import json
+import os
+import platform
+import random
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+PORTS = range(20_000, 32_000)
+"""Below Linux's ephemeral ports (32768 and up), so that an outgoing connection does not take one."""
+
+
+class PortError(Exception):
+    """A port cannot be had; the text says which and the mend."""
+
+
+def free_ports(count: int, address: str) -> list[int]:
+    """Return `count` different ports that nothing listens on at `address`, chosen at random. Raises PortError."""
+    found: list[int] = []
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+        if len(found) == count:
+            break
+        if available(port, address):
+            found.append(port)
+    if len(found) < count:
+        raise PortError(f"{address} has no {count} free ports in {PORTS.start}-{PORTS.stop}")
+    return found
+
+
+def available(port: int, address: str) -> bool:
+    """Tell whether `port` can be bound at `address` now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # servers set it too: TIME_WAIT is no obstacle
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+def facts() -> dict[str, Any]:
+    """Return what a reader of the recording must know of this node. Sizes in bytes, `time` in UTC seconds."""
+    return {
+        "host": platform.node(),
+        "kernel": platform.release(),
+        "os": _os_name(),
+        "cpu": next(_cpu_models(), platform.machine()),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "time": time.time(),
+    }
+
+
+def _os_name() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
+    except OSError:
+        return platform.system()
+
+
+def _cpu_models() -> Iterator[str]:
+    for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+        if line.startswith("model name"):
+            yield line.partition(":")[2].strip()
+
+
+if __name__ == "__main__":
+    print(json.dumps({**facts(), "ports": free_ports(int(sys.argv[1]), sys.argv[2])}))  # noqa: T201 - its answer

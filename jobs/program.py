@@ -1,0 +1,42 @@
+"""A program that a run starts, as a value: what, where, how to tell that it is ready, how to stop it."""
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+Role = Literal["service", "load", "sidecar", "prometheus"]
+
+
+class Probe(Protocol):
+    """Tells whether a program answers, and that the answer is its own."""
+
+    def check(self) -> str | None:
+        """Return None when ready, else in a few words why not yet. Never raises for a program that is still down."""
+        ...
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program of a run.
+
+    `prepare` commands run to their end on the same node before the start. Times in seconds. An `essential` program
+    takes the run with it when it dies; the death of another is noted and the run goes on.
+    """
+
+    name: str
+    role: Role
+    node: int
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    prepare: tuple[tuple[str, ...], ...] = ()
+    probe: Probe | None = None
+    ready_within: float = 30.0
+    port: int | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_within: float = 10.0
+    essential: bool = True
+
+
+class StartError(Exception):
+    """A program could not be started or did not become ready; the text says which, why, and the mend."""

@@ -1,0 +1,67 @@
+"""A Slurm job for a run, as values: the script that Slurm keeps, and the sbatch command line.
+
+Options go on the command line and never into #SBATCH lines: an argument list needs no quoting, so that a name with
+quotes, blanks, newlines or $(...) stays a name.
+"""
+
+import math
+import re
+import shlex
+import sys
+from dataclasses import dataclass
+
+from runs.directory import RunDirectory
+from runs.recipe import Recipe
+
+_PATTERN_CHARACTERS = re.compile(r"[%\\]")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What `sbatch` is given: `argv` without the script's path, and the script's text."""
+
+    argv: tuple[str, ...]
+    script: str
+
+
+def render(run: RunDirectory, recipe: Recipe, python: str = sys.executable) -> Submission:
+    """Return the job of a run. The script becomes the supervisor (exec), so that signals reach it and not a shell."""
+    allocation = recipe.allocation
+    options: dict[str, str | None] = {
+        "job-name": f"dashcam-{recipe.name}",
+        "nodes": str(allocation.nodes),
+        "ntasks-per-node": "1",
+        "time": slurm_time(allocation.time),
+        "signal": f"B:USR1@{math.ceil(min(allocation.warning, allocation.time / 2))}",
+        "partition": allocation.partition,
+        "account": allocation.account,
+        "qos": allocation.qos,
+        "reservation": allocation.reservation,
+        "constraint": allocation.constraint,
+        "cpus-per-task": str(allocation.cpus_per_node) if allocation.cpus_per_node else None,
+        "mem": allocation.memory,
+        "gres": f"gpu:{allocation.gpus_per_node}" if allocation.gpus_per_node else None,
+        "output": _literal(f"{run.logs}/slurm.log"),
+        "chdir": "/",
+        "open-mode": "append",
+    }
+    argv = ("sbatch", "--parsable", *(f"--{name}={value}" for name, value in options.items() if value is not None))
+    comment = re.sub(r"[^\x20-\x7e]", "?", run.id)
+    script = (
+        "#!/bin/bash\n"
+        f"# dashcam {comment}: the supervisor takes the place of this shell\n"
+        f"exec {shlex.quote(python)} -P -m jobs.supervisor {shlex.quote(str(run.path))}\n"
+    )
+    return Submission(argv, script)
+
+
+def slurm_time(seconds: float) -> str:
+    """Write a time limit as Slurm takes it, D-HH:MM:SS; rounded up to the second."""
+    whole = math.ceil(seconds)
+    days, rest = divmod(whole, 86400)
+    return f"{days}-{rest // 3600:02}:{rest % 3600 // 60:02}:{rest % 60:02}"
+
+
+def _literal(path: str) -> str:
+    """Keep Slurm from reading file name patterns (%j, %x, ...) in a path that a person chose."""
+    return _PATTERN_CHARACTERS.sub(lambda match: "%%" if match[0] == "%" else "\\\\", path)

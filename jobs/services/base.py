@@ -1,0 +1,62 @@
+"""What a service kind is asked, and what it answers: programs to start, an endpoint to drive, metrics to scrape."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import BaseModel
+
+from jobs.program import Program, Role
+from loadtests.plan import Target
+from prometheus.config import Scrape
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a service kind may use to plan one instance of itself on one node."""
+
+    run_id: str
+    name: str
+    node: int
+    node_name: str
+    address: str
+    scratch: Path
+    """Node-local, private to this instance; it does not exist yet, and is removed after the run."""
+    live: Path
+    """Seen by all nodes, mode 0700, removed before the seal: the place of secrets."""
+    ready_within: float
+    env: dict[str, str]
+    port: Callable[[int | None], int]
+    """Give a free port of the node, or the asked one after a check. Raises jobs.node.PortError."""
+    secret: Callable[[str, str], Path]
+    """Keep (file name, value) in a 0600 file under `live` and return its path."""
+
+
+@dataclass(frozen=True)
+class ServicePlan:
+    """One instance of a service: its programs (the service first), and how it is driven and watched."""
+
+    programs: tuple[Program, ...]
+    target: Target
+    scrapes: tuple[Scrape, ...] = ()
+    versions: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class PlanError(Exception):
+    """A service cannot be started here; the text says what is missing and the mend."""
+
+
+class ServiceKind(Protocol):
+    """One file of the catalogue."""
+
+    kind: str
+    Options: type[BaseModel]
+
+    def plan(self, context: Context, options: BaseModel) -> ServicePlan:
+        """Say how to run one instance. Raises PlanError where something needed is not here."""
+        ...
+
+
+SERVICE_ROLE: Role = "service"

@@ -1,0 +1,97 @@
+"""`command`: any program, by its command line, a readiness URL and a metrics URL."""
+
+import shlex
+import shutil
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+from pydantic import BaseModel, Field, field_validator
+
+from jobs.probes import HttpProbe
+from jobs.program import Program
+from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from loadtests.plan import Target
+from prometheus.config import Scrape
+from runs.recipe import Strict
+
+PLACES = ("port", "address", "node", "scratch")
+
+
+class Options(Strict):
+    """Keys of a `command` service. {port}, {address}, {node} and {scratch} are filled in; no shell is involved."""
+
+    command: tuple[str, ...] = Field(min_length=1, description="the command line, as a list or as one string")
+    port: int | None = Field(None, ge=1, le=65535, description="default: a free one")
+    ready: str = Field("/", description="path or URL that answers 200 when the service is ready")
+    metrics: str | None = Field(None, description="path of its Prometheus metrics, where it has any")
+    protocol: str = Field("openai", description="what it speaks, for the generator")
+    url: str = Field("http://{address}:{port}", description="where the load goes")
+    model: str | None = Field(None, description="model name that an OpenAI server expects")
+    note: str = Field("", description="a line for the report")
+
+    @field_validator("command", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        return shlex.split(value) if isinstance(value, str) else value
+
+    @field_validator("command", "ready", "metrics", "url")
+    @classmethod
+    def _places(cls, value: Any) -> Any:
+        for text in (value,) if isinstance(value, str) else value or ():
+            for _, place, _, _ in Formatter().parse(text):
+                if place is not None and place not in PLACES:
+                    names = ", ".join(f"{{{name}}}" for name in PLACES)
+                    raise ValueError(f"{{{place}}} is unknown: {names} are filled in, and {{{{ }}}} gives braces")
+        return value
+
+
+class Command:
+    """See the module."""
+
+    kind = "command"
+    Options: type[BaseModel] = Options
+
+    def plan(self, context: Context, options: BaseModel) -> ServicePlan:
+        """See `jobs.services.base.ServiceKind`."""
+        assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
+        port = context.port(options.port)
+        places = {"port": port, "address": context.address, "node": context.node_name, "scratch": context.scratch}
+        argv = tuple(word.format(**places) for word in options.command)
+        if shutil.which(argv[0]) is None:
+            raise PlanError(f"service {context.name}: no program {argv[0]!r} on PATH: install it or give its full path")
+        url = options.url.format(**places)
+        ready = options.ready.format(**places)
+        program = Program(
+            name=context.name,
+            role=SERVICE_ROLE,
+            node=context.node,
+            argv=argv,
+            env=context.env,
+            prepare=(("mkdir", "-p", "-m", "700", str(context.scratch)),),
+            probe=HttpProbe(ready if "://" in ready else f"http://{context.address}:{port}{ready}"),
+            ready_within=context.ready_within,
+            port=port,
+        )
+        scrapes: tuple[Scrape, ...] = ()
+        if options.metrics is not None:
+            scrapes = (
+                Scrape(
+                    job=context.name,
+                    role=SERVICE_ROLE,
+                    node=context.node_name,
+                    address=f"{context.address}:{port}",
+                    metrics_path=options.metrics.format(**places),
+                ),
+            )
+        notes = (options.note,) if options.note else ()
+        return ServicePlan(
+            programs=(program,),
+            target=Target(protocol=options.protocol, url=url, model=options.model),
+            scrapes=scrapes,
+            versions=((context.name, Path(argv[0]).name),),
+            notes=notes,
+        )
+
+
+SERVICE = Command()

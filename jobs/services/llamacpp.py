@@ -1,0 +1,105 @@
+"""`llamacpp`: llama.cpp's OpenAI server, as `llama-server` on PATH or inside the xllamacpp wheel."""
+
+import importlib.metadata
+import importlib.util
+import secrets
+import shutil
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+from jobs.probes import HttpProbe
+from jobs.program import Program
+from jobs.services import tiny_model
+from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from loadtests.plan import Target
+from prometheus.config import Bearer, Scrape
+from runs.recipe import Strict
+
+
+class Options(Strict):
+    """Keys of a `llamacpp` service."""
+
+    model: str = Field("tiny", description="path of a GGUF file, or `tiny`: a small model with random weights")
+    port: int | None = Field(None, ge=1, le=65535, description="default: a free one")
+    threads: int | None = Field(None, ge=1, description="default: llama.cpp's")
+    parallel: int = Field(4, ge=1, description="slots: requests worked on at once")
+    context: int = Field(4096, ge=64, description="tokens of context, shared by the slots")
+
+
+class LlamaCpp:
+    """See the module."""
+
+    kind = "llamacpp"
+    Options: type[BaseModel] = Options
+
+    def plan(self, context: Context, options: BaseModel) -> ServicePlan:
+        """See `jobs.services.base.ServiceKind`."""
+        assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
+        model, notes = _model(context.name, options.model)
+        port = context.port(options.port)
+        # The server reads its key from a file, so that no process listing shows it.
+        key = context.secret(f"{context.name}.key", secrets.token_urlsafe(24))
+        server, version = _server(context.name)
+        argv = (
+            *server,
+            *("--model", str(model), "--alias", model.stem, "--host", context.address, "--port", str(port)),
+            *("--api-key-file", str(key), "--metrics", "--parallel", str(options.parallel)),
+            *("--ctx-size", str(options.context)),
+            *(("--threads", str(options.threads)) if options.threads else ()),
+        )
+        url = f"http://{context.address}:{port}"
+        program = Program(
+            name=context.name,
+            role=SERVICE_ROLE,
+            node=context.node,
+            argv=argv,
+            env=context.env,
+            probe=HttpProbe(f"{url}/metrics", token_file=key, refuses_strangers=True),
+            ready_within=context.ready_within,
+            port=port,
+            stop_within=5.0,
+        )
+        scrape = Scrape(
+            job=context.name,
+            role=SERVICE_ROLE,
+            node=context.node_name,
+            address=f"{context.address}:{port}",
+            auth=Bearer(key),
+        )
+        return ServicePlan(
+            programs=(program,),
+            target=Target(protocol="openai", url=url, secret_file=key, model=model.stem),
+            scrapes=(scrape,),
+            versions=((f"{context.name} (llama.cpp)", version),),
+            notes=notes,
+        )
+
+
+def _server(name: str) -> tuple[tuple[str, ...], str]:
+    if binary := shutil.which("llama-server"):
+        return (binary,), "llama-server on PATH"
+    if importlib.util.find_spec("xllamacpp") is not None:
+        version = importlib.metadata.version("xllamacpp")
+        return (sys.executable, "-P", "-m", "jobs.services.llamacpp_server"), f"xllamacpp {version}"
+    raise PlanError(
+        f"service {name}: neither llama-server on PATH nor the xllamacpp wheel is here: "
+        "pip install 'dashcam[llamacpp]', or put llama-server on PATH"
+    )
+
+
+def _model(name: str, word: str) -> tuple[Path, tuple[str, ...]]:
+    if word == "tiny":
+        try:
+            path = tiny_model.ensure()
+        except tiny_model.ModelError as error:
+            raise PlanError(f"service {name}: {error}") from error
+        return path, (f"{name}: the model's weights are random; its speed says nothing about a trained model",)
+    path = Path(word).expanduser()
+    if not path.is_file():
+        raise PlanError(f"service {name}: no model file {word!r}: give the path of a GGUF file, or model: tiny")
+    return path.resolve(), ()
+
+
+SERVICE = LlamaCpp()

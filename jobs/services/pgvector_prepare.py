@@ -1,0 +1,76 @@
+"""Make a PostgreSQL cluster with pgvector in a run's scratch directory; runs to its end before the server starts."""
+
+import argparse
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from jobs.services.pgvector import DATABASE, USER
+
+_TABLE_OF_RIGHTS = "host all all 0.0.0.0/0 scram-sha-256\nhost all all ::/0 scram-sha-256\n"
+
+
+def main(argv: list[str]) -> int:
+    """Lay out binaries and data below --scratch; as root, for the user nobody."""
+    parser = argparse.ArgumentParser(prog="pgvector_prepare")
+    parser.add_argument("--binaries", required=True, type=Path)
+    parser.add_argument("--scratch", required=True, type=Path)
+    parser.add_argument("--password-file", required=True, type=Path)
+    parser.add_argument("--setting", action="append", default=[], help="name=value for postgresql.conf")
+    options = parser.parse_args(argv)
+    options.scratch.mkdir(mode=0o700, parents=True)
+    home, data = options.scratch / "postgres", options.scratch / "data"
+    password = options.scratch / "password"
+    password.touch(mode=0o600)
+    password.write_text(options.password_file.read_text())
+    lowered = _hand_over(options.binaries, home, options.scratch, password) if os.geteuid() == 0 else ()
+    if not home.exists():
+        home.symlink_to(options.binaries)
+    environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    initdb = (
+        *(home / "bin" / "initdb", "-D", data, "-U", USER, "--auth=scram-sha-256", f"--pwfile={password}"),
+        *("--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"),
+    )
+    subprocess.run([*lowered, *map(str, initdb)], check=True, env=environment, cwd="/")
+    password.unlink()
+    with (data / "postgresql.conf").open("a") as stream:
+        for setting in options.setting:
+            name, _, value = setting.partition("=")
+            quoted = value.replace("'", "''")
+            stream.write(f"{name} = '{quoted}'\n")
+    (data / "pg_hba.conf").write_text(_TABLE_OF_RIGHTS)
+    single = [*lowered, str(home / "bin" / "postgres"), "--single", "-j", "-D", str(data)]
+    for database, statement in (("postgres", f"CREATE DATABASE {DATABASE}"), (DATABASE, "CREATE EXTENSION vector")):
+        # Single-user mode needs no password and no socket; it reports errors on stderr and exits 0 all the same.
+        done = subprocess.run(
+            [*single, database], input=f"{statement};\n\n", text=True, capture_output=True, check=True, env=environment
+        )
+        print(done.stdout, done.stderr, sep="")  # noqa: T201 - the log
+        if "ERROR" in done.stderr:
+            print(f"PostgreSQL refused: {statement}", file=sys.stderr)  # noqa: T201 - the log
+            return 1
+    return 0
+
+
+def _hand_over(binaries: Path, home: Path, scratch: Path, password: Path) -> tuple[str, ...]:
+    """Give what the server needs to nobody, which may not be able to read the virtual environment."""
+    nobody = pwd.getpwnam("nobody")
+    lowered = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--inh-caps=-all", "--")
+    os.chown(scratch, nobody.pw_uid, nobody.pw_gid)
+    os.chown(password, nobody.pw_uid, nobody.pw_gid)
+    for parent in scratch.parents:
+        if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
+            parent.chmod(parent.stat().st_mode | 0o011)  # our own scratch directory: may be passed through, not listed
+    readable = subprocess.run([*lowered, str(binaries / "bin" / "postgres"), "--version"], check=False,
+                              capture_output=True, cwd="/").returncode == 0  # fmt: skip
+    if not readable:
+        shutil.copytree(binaries, home, symlinks=True)
+        home.chmod(0o755)
+    return lowered
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,81 @@
+"""Where a run stands, told from its record and from what still lives."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+from jobs import stopping
+from loadtests import progress
+from runs.directory import RunDirectory
+from runs.manifest import Manifest, ManifestError
+
+
+class Status(BaseModel):
+    """A run's state in words that `list` and `status` show. `problem` is empty when all is well."""
+
+    id: str
+    path: str
+    state: str
+    ending: str | None = None
+    reason: str = ""
+    verdict: str | None = None
+    job: str | None = None
+    sealed: bool = False
+    problem: str = ""
+    processes: list[dict[str, Any]] = []
+    progress: dict[str, Any] | None = None
+    endpoints: dict[str, str] = {}
+
+    def lines(self) -> Iterator[str]:
+        """Yield what a person wants to see of a run that lives."""
+        if self.job:
+            yield f"Slurm job {self.job}"
+        for process in self.processes:
+            state = "ended" if process["ended"] else "ready" if process["ready"] else "starting"
+            yield f"{process['name']:<20} {process['role']:<10} pid {process['pid']:<8} {state}"
+        if self.progress:
+            words = self.progress
+            yield f"load: {words['state']} {words['phase'] or ''}, {words['done']} done, {words['failed']} failed"
+        if "prometheus" in self.endpoints:
+            user, file = self.endpoints["prometheus_user"], self.endpoints["prometheus_password_file"]
+            yield f"Prometheus: {self.endpoints['prometheus']} (user {user}, password in {file})"
+
+
+def of(run: RunDirectory) -> Status:
+    """Return the status of a run. An unreadable manifest is a status too, not an error."""
+    try:
+        manifest = Manifest.load(run.manifest)
+    except ManifestError as error:
+        return Status(id=run.id, path=str(run.path), state="unreadable", problem=str(error).splitlines()[0])
+    state = progress.read(run.load)
+    verdict = manifest.verdict
+    return Status(
+        id=manifest.id,
+        path=str(run.path),
+        state=manifest.state,
+        ending=manifest.ending,
+        reason=manifest.reason,
+        verdict=None if verdict is None else "VALID" if verdict.valid else "INVALID",
+        job=stopping.job_id(run),
+        sealed=run.sealed,
+        problem=_problem(run, manifest),
+        processes=[process.model_dump(mode="json") for process in manifest.processes],
+        progress=state.model_dump(mode="json") if state is not None and manifest.state != "ended" else None,
+        endpoints=manifest.endpoints,
+    )
+
+
+def _problem(run: RunDirectory, manifest: Manifest) -> str:
+    if run.sealed:
+        return ""
+    gone = f"its supervisor is gone: `dashcam stop {run.id}` saves what there is"
+    job = stopping.job_id(run)
+    if job is not None:
+        try:
+            return "" if stopping.job_state(job) else gone
+        except stopping.StopError as error:
+            return str(error)
+    if manifest.supervisor is not None and not stopping.supervisor_alive(manifest):
+        return gone
+    return ""

@@ -1,0 +1,1 @@
+"""The load: schedules, the engine, one generator a protocol, a record of every request."""

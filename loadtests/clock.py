@@ -1,0 +1,15 @@
+"""One clock for a load: monotonic inside, UTC outside, tied together once."""
+
+import time
+
+
+class Clock:
+    """Turns times of the event loop (monotonic seconds) into UTC nanoseconds by one anchor."""
+
+    def __init__(self) -> None:
+        self._monotonic = time.monotonic()
+        self._utc = time.time_ns()
+
+    def utc_ns(self, monotonic: float) -> int:
+        """Return the UTC time in ns of a monotonic time in seconds."""
+        return self._utc + round((monotonic - self._monotonic) * 1e9)

@@ -1,0 +1,37 @@
+"""What the engine asks of a generator."""
+
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from loadtests.outcome import Outcome
+from loadtests.plan import Target
+from runs.recipe import Load
+
+
+class Generator(Protocol):
+    """Sends requests to one target. What request number N holds depends on the seed and N only."""
+
+    async def setup(self) -> dict[str, Any]:
+        """Prepare the target (data, indexes, truth); returns notes for the record. Raises SetupError."""
+        ...
+
+    async def request(self, number: int, outcome: Outcome) -> None:
+        """Send request `number` and check its answer, filling `outcome` on the way. Raises RequestFailed."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class GeneratorKind(Protocol):
+    """One file of the folder."""
+
+    name: str
+    targets: tuple[str, ...]
+    Options: type[BaseModel]
+
+    def create(self, target: Target, options: BaseModel, load: Load) -> Generator:
+        """Make a generator for one target."""
+        ...

@@ -1,0 +1,33 @@
+"""What the supervisor hands to the load process: one JSON file."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from runs.recipe import Load
+
+
+class Target(BaseModel):
+    """Where a service takes its load. Secrets are in files, never in the URL."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    protocol: str = Field(description="what it speaks: openai, postgres, ...")
+    url: str
+    secret_file: Path | None = Field(None, description="API key or password, mode 0600")
+    model: str | None = Field(None, description="name under which an OpenAI server offers its model")
+
+
+class LoadPlan(BaseModel):
+    """One load. The process waits for `go_file` between its set-up and its first phase."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run_id: str
+    load: Load
+    target: Target
+    output: Path = Field(description="the run's load/ directory")
+    listen: str = Field(description="host:port of /metrics")
+    token_file: Path
+    go_file: Path | None = None
+    linger: bool = Field(True, description="stay for a last scrape until SIGTERM comes")

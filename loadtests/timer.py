@@ -1,0 +1,67 @@
+"""A timer finer than an event loop's: asyncio's and uvloop's count whole milliseconds, a timerfd nanoseconds."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import time
+
+_TFD_NONBLOCK, _TFD_CLOEXEC, _TFD_TIMER_ABSTIME = os.O_NONBLOCK, os.O_CLOEXEC, 1  # timerfd_create(2)
+
+
+class _TimeSpec(ctypes.Structure):
+    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
+
+
+class _TimerSpec(ctypes.Structure):
+    _fields_ = (("interval", _TimeSpec), ("value", _TimeSpec))
+
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Timer:
+    """Wakes one waiter at a time of `time.monotonic`, or when it is cancelled for good."""
+
+    def __init__(self) -> None:
+        self._descriptor: int = _LIBC.timerfd_create(time.CLOCK_MONOTONIC, _TFD_NONBLOCK | _TFD_CLOEXEC)
+        if self._descriptor < 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+        self._waiter: asyncio.Future[None] | None = None
+        self._cancelled = False
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._descriptor, self._fire)
+
+    async def until(self, due: float) -> None:
+        """Return at `due` (seconds of `time.monotonic`), at once if it is past, or when cancelled.
+
+        Gives way to other tasks in any case, so that a caller that is late does not keep them from their work.
+        """
+        left = due - time.monotonic()
+        if left <= 0 or self._cancelled:
+            await asyncio.sleep(0)
+            return
+        value = _TimeSpec(int(due), round(due % 1 * 1e9))
+        _LIBC.timerfd_settime(self._descriptor, _TFD_TIMER_ABSTIME, ctypes.byref(_TimerSpec(_TimeSpec(), value)), None)
+        self._waiter = self._loop.create_future()
+        await self._waiter
+
+    def cancel(self) -> None:
+        """Wake the waiter now, and let nobody wait any more."""
+        self._cancelled = True
+        self._wake()
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        self._loop.remove_reader(self._descriptor)
+        os.close(self._descriptor)
+
+    def _fire(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._descriptor, 8)
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,0 +1,145 @@
+"""A recording opened again: a Prometheus of our own over a copy of its blocks, or of what a dead one left.
+
+A copy, because Prometheus writes beside what it opens (wal/, locks) and may compact. Hard links make it cheap where the
+file system allows; a directory of symbolic links would silently answer nothing. Retention is a century: it counts from
+the newest block, and the default would age a long recording out.
+"""
+
+import contextlib
+import os
+import random
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus import server
+from prometheus.client import Client, PrometheusError
+from prometheus.web import Credentials, write_web_config
+from runs import atomic
+
+_BINARY = "prometheus"
+_READY_WITHIN = 120.0
+"""Seconds. A WAL of a large run takes its time to replay."""
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A Prometheus that serves a recording on loopback."""
+
+    client: Client
+    url: str
+    user: str
+    password_file: Path
+    process: "subprocess.Popen[bytes]"
+    data: Path
+
+
+@contextlib.contextmanager
+def open_blocks(blocks: Path, scratch: Path) -> Iterator[Replay]:
+    """Serve a copy of a recording's `tsdb/`, made below `scratch` and removed at the end. Raises PrometheusError."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    home = _home(scratch)
+    try:
+        for block in sorted(blocks.iterdir()) if blocks.is_dir() else ():
+            if (block / "meta.json").is_file():
+                _copy(block, home / "data" / block.name, link=True)
+        with _serve(home) as replay:
+            yield replay
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def open_data(data: Path, scratch: Path) -> Iterator[Replay]:
+    """Serve a copy of a data directory whose Prometheus is dead: its WAL is replayed. Raises PrometheusError."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    home = _home(scratch)
+    try:
+        for entry in data.iterdir():
+            if entry.name in {"wal", "chunks_head", "wbl"}:
+                _copy(entry, home / "data" / entry.name, link=False)  # replay repairs a torn tail in place
+            elif (entry / "meta.json").is_file():
+                _copy(entry, home / "data" / entry.name, link=True)
+        with _serve(home) as replay:
+            yield replay
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _home(scratch: Path) -> Path:
+    home = scratch / f"replay-{os.getpid()}-{random.SystemRandom().randrange(16**6):06x}"
+    (home / "data").mkdir(parents=True, mode=0o700)
+    return home
+
+
+def _copy(source: Path, target: Path, *, link: bool) -> None:
+    if link:
+        with contextlib.suppress(OSError):  # another file system, or one without links
+            shutil.copytree(source, target, copy_function=os.link)
+            return
+        shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target)
+
+
+@contextlib.contextmanager
+def _serve(home: Path) -> Iterator[Replay]:
+    binary = shutil.which(_BINARY)
+    if binary is None:
+        raise PrometheusError(f"no program {_BINARY} on PATH: on Debian `apt-get install prometheus`")
+    config = home / "prometheus.yml"
+    atomic.write(config, "global: {}\n", sync=False)
+    credentials = Credentials.generate()
+    web = write_web_config(home, "replay", credentials)
+    for attempt in range(_ATTEMPTS):
+        address = f"127.0.0.1:{_free_port()}"
+        command = server.replay_command(binary, config, home / "data", address, web.config)
+        with (home / "prometheus.log").open("wb") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True
+            )
+        try:
+            client = Client(f"http://{address}", credentials.user, web.password_file)
+            if _wait(process, client, last=attempt == _ATTEMPTS - 1, log=home / "prometheus.log"):
+                yield Replay(client, client.url, credentials.user, web.password_file, process, home / "data")
+                return
+        finally:
+            _stop(process)
+
+
+def _wait(process: "subprocess.Popen[bytes]", client: Client, *, last: bool, log: Path) -> bool:
+    """Wait until it answers. False: the port was taken meanwhile, try another. Raises PrometheusError."""
+    deadline = time.monotonic() + _READY_WITHIN
+    while not client.ready():
+        if process.poll() is not None:
+            words = log.read_text(errors="replace")
+            if "address already in use" in words and not last:
+                return False
+            tail = "\n".join(f"    | {line[:300]}" for line in words.splitlines()[-8:])
+            raise PrometheusError(f"Prometheus could not open the recording (exit code {process.returncode})\n{tail}")
+        if time.monotonic() > deadline:
+            raise PrometheusError(f"Prometheus did not open the recording within {_READY_WITHIN:.0f} s; log: {log}")
+        time.sleep(0.02)
+    # Asked after the answer: with our password it could only be answered by the child, unless that is dead.
+    return process.poll() is None
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

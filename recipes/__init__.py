@@ -1,0 +1,1 @@
+"""Ready recipes, and the JSON schema that editors use to check one."""

@@ -1,0 +1,205 @@
+"""From a recipe file to a Recipe, or to every error in it at once."""
+
+import difflib
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from runs import document
+from runs.document import Document, Location, Problem, RecipeError, dotted
+from runs.recipe import Load, Recipe, Service
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """What this installation knows: the options of each service kind and generator, exporters, objectives.
+
+    `objective` returns None for a name it knows, else the nearest one it does.
+    """
+
+    services: Mapping[str, type[BaseModel]]
+    generators: Mapping[str, type[BaseModel]]
+    exporters: Collection[str]
+    objective: Callable[[str], str | None] = field(default=lambda _name: None)
+
+
+def load(path: Path, catalog: Catalog, sets: Iterable[str] = ()) -> tuple[Recipe, Document]:
+    """Read, override and check the recipe at `path`. Raises RecipeError with everything that is wrong."""
+    return check(document.read(path, sets), catalog)
+
+
+def check(source: Document, catalog: Catalog) -> tuple[Recipe, Document]:
+    """Turn a document into a Recipe. Raises RecipeError with everything that is wrong."""
+    values, problems = source.values, list(source.problems)
+    values, found = _split_options(values, catalog, source)
+    problems += found
+    recipe = None
+    try:
+        recipe = Recipe.model_validate(values)
+    except ValidationError as error:
+        problems += [_problem(detail, Recipe, (), source) for detail in error.errors() if not _echo(detail)]
+    problems += _unknown_names(source, values, catalog)
+    if problems or recipe is None:
+        raise RecipeError(source.source, problems)
+    return recipe, source
+
+
+def _split_options(
+    values: dict[str, Any], catalog: Catalog, source: Document
+) -> tuple[dict[str, Any], Iterable[Problem]]:
+    """Move the keys that a kind brings under `options`, checked by the kind's own model."""
+    problems: list[Problem] = []
+    result = dict(values)
+    services = values.get("services")
+    if isinstance(services, dict):
+        result["services"] = {
+            name: _Part(("services", name), "kind", Service, catalog.services).split(service, source, problems)
+            for name, service in services.items()
+        }
+    if "load" in values:
+        part = _Part(("load",), "generator", Load, catalog.generators)
+        result["load"] = part.split(values["load"], source, problems)
+    return result, problems
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A place of the recipe whose further keys depend on the word under `key`."""
+
+    location: Location
+    key: str
+    common: type[BaseModel]
+    models: Mapping[str, type[BaseModel]]
+
+    def split(self, raw: Any, source: Document, problems: list[Problem]) -> Any:
+        """Return `raw` with the kind's own keys checked and put under `options`."""
+        if not isinstance(raw, dict) or not isinstance(raw.get(self.key), str):
+            return raw
+        known = {info.alias or name for name, info in self.common.model_fields.items()} - {"options"}
+        rest = {name: value for name, value in raw.items() if name not in known}
+        result = {name: value for name, value in raw.items() if name in known}
+        model = self.models.get(raw[self.key])
+        if model is None:
+            where = (*self.location, self.key)
+            message = f"unknown {self.key} {raw[self.key]!r}"
+            problems.append(Problem(dotted(where), message, _nearest(raw[self.key], self.models), source.line(where)))
+            return result
+        try:
+            result["options"] = model.model_validate(rest).model_dump(mode="json")
+        except ValidationError as error:
+            also = sorted(known)
+            problems += [_problem(detail, model, self.location, source, also) for detail in error.errors()]
+        return result
+
+
+def _problem(
+    detail: Any, model: type[BaseModel], prefix: Location, source: Document, also: Collection[str] = ()
+) -> Problem:
+    location: Location = (*prefix, *detail["loc"])
+    where = dotted(location)
+    line = source.line(location)
+    for steps, option in source.overridden.items():
+        if location[: len(steps)] == steps:
+            where, line = f"{option}", None
+    message = detail["msg"].removeprefix("Value error, ")
+    mend = ""
+    if detail["type"] == "extra_forbidden":
+        key = str(location[-1])
+        message, mend = f"unknown key {key!r}", _nearest(key, [*_fields(model, detail["loc"][:-1]), *also])
+    elif detail["type"] == "missing":
+        message, mend = "is missing", _example(str(location[-1]))
+    elif detail["type"] == "string_pattern_mismatch":
+        message, mend = f"{detail['input']!r} is not a plain name", "use a-z, 0-9 and -, at most 40 characters"
+    elif detail["type"] != "value_error":
+        message = f"{message[0].lower()}{message[1:]}, got {detail['input']!r}"
+        mend = _MENDS.get(detail["type"], "change the value")
+    return Problem(where, message, mend, line)
+
+
+_MENDS = {
+    "bool_parsing": "write true or false",
+    "dict_type": "write a group of keys: {key: value}",
+    "float_parsing": "write a number",
+    "int_from_float": "write a whole number",
+    "int_parsing": "write a whole number",
+    "list_type": "write a list: [a, b]",
+    "model_type": "write a group of keys: {key: value}",
+    "string_type": "quote it, so that YAML reads text",
+    "tuple_type": "write a list: [a, b]",
+}
+
+
+def _echo(detail: Any) -> bool:
+    """Tell an error that only repeats others: a list counts as empty where all its entries are wrong."""
+    return bool(detail["type"] == "too_short" and detail["input"])
+
+
+def _fields(model: type[BaseModel], location: Location) -> list[str]:
+    """Return the keys that may stand at `location` inside `model`."""
+    annotation: Any = model
+    for step in location:
+        annotation = _inner(annotation, step)
+    target = _model(annotation)
+    return [info.alias or name for name, info in target.model_fields.items()] if target else []
+
+
+def _inner(annotation: Any, step: str | int) -> Any:
+    if target := _model(annotation):
+        for name, info in target.model_fields.items():
+            if step in {name, info.alias}:
+                return info.annotation
+        return None
+    arguments = get_args(annotation)
+    origin = get_origin(annotation)
+    if origin is dict:
+        return arguments[1]
+    if origin in {tuple, list}:
+        return arguments[0]
+    return None
+
+
+def _model(annotation: Any) -> type[BaseModel] | None:
+    if get_origin(annotation) in {Union, UnionType}:
+        annotation = next((part for part in get_args(annotation) if part is not type(None)), None)
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    names = sorted(set(known))
+    if close := difflib.get_close_matches(word, names, n=1, cutoff=0.6):
+        return f"did you mean {close[0]!r}?"
+    return f"known here: {', '.join(names)}" if names else ""
+
+
+def _example(key: str) -> str:
+    examples = {
+        "name": "name: my-benchmark",
+        "services": "services: {llm: {kind: llamacpp}}",
+        "load": "load: {generator: openai, phases: [{name: steady, for: 30s, rate: 5}]}",
+        "generator": "generator: openai",
+        "kind": "kind: llamacpp",
+        "phases": "phases: [{name: steady, for: 30s, rate: 5}]",
+        "for": "for: 30s",
+    }
+    return f"for example `{examples[key]}`" if key in examples else "add it"
+
+
+def _unknown_names(source: Document, values: dict[str, Any], catalog: Catalog) -> Iterable[Problem]:
+    watch = values.get("watch")
+    exporters = watch.get("exporters") if isinstance(watch, dict) else None
+    for index, name in enumerate(exporters if isinstance(exporters, list) else []):
+        if isinstance(name, str) and name not in catalog.exporters:
+            where: Location = ("watch", "exporters", index)
+            mend = _nearest(name, catalog.exporters)
+            yield Problem(dotted(where), f"unknown exporter {name!r}", mend, source.line(where))
+    objectives = values.get("objectives")
+    for name in objectives if isinstance(objectives, dict) else {}:
+        if (nearest := catalog.objective(str(name))) is not None:
+            where = ("objectives", str(name))
+            yield Problem(
+                dotted(where), f"unknown objective {name!r}", f"did you mean {nearest!r}?", source.line(where)
+            )
