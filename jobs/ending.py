@@ -46,10 +46,14 @@ class Ending:
         with self._step("the load's progress"):
             last = progress.read(self._run.load)
             if last is not None:
-                spans = [
-                    PhaseSpan(**{name: getattr(span, name) for name in PhaseSpan.model_fields}) for span in last.phases
-                ]
-                self._journal.set(phases=spans)
+                self._journal.set(phases=[self._span(span) for span in last.phases])
+
+    def _span(self, span: progress.Span) -> PhaseSpan:
+        """Take a phase over; one that a dead load left open ended with the load."""
+        ends = [process.ended for process in self._journal.manifest.processes if process.role == "load"]
+        over = next((end for end in ends if end is not None), now())
+        fields = {name: getattr(span, name) for name in PhaseSpan.model_fields}
+        return PhaseSpan(**{**fields, "ended": max(span.started, min(span.ended, over))})
 
     def kill_leftovers(self) -> None:
         """End what still carries the run's id on this node: children that left their program's group."""

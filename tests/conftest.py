@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-# pytest_plugins = ["tests.lab.fixture"]
+pytest_plugins = ["tests.lab.fixture"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

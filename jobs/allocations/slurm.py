@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs import node
+from jobs import identity, node
 from jobs.allocations import local
 from jobs.allocations.base import AllocationError, Handle
 from jobs.allocations.local import LocalHandle
@@ -110,7 +110,8 @@ class SlurmAllocation:
     def _srun(self, index: int, name: str) -> list[str]:
         return [
             *("srun", "--overlap", "--nodes=1", "--ntasks=1", f"--nodelist={self._names[index]}"),
-            *("--input=none", "--export=ALL", f"--job-name=dashcam-{name}"),
+            # A step beside others: no memory and no binding of its own.
+            *("--mem=0", "--cpu-bind=none", "--input=none", "--unbuffered", f"--job-name=dashcam-{name}"),
         ]
 
     def call(self, node: int, argv: Sequence[str], env: Mapping[str, str], log: Path, timeout: float) -> int:
@@ -124,8 +125,12 @@ class SlurmAllocation:
             return local.start(program, env, log)
         step_name = f"dashcam-{program.name}"
         known = set(self._steps(step_name))
-        argv = (*self._srun(program.node, program.name), *program.argv)
-        handle = StepHandle(local.start(dataclasses.replace(program, argv=argv), env, log), program, self._job)
+        # The tags are for the program over there; the srun here would be taken for it.
+        tags = {name: env[name] for name in (identity.RUN_VARIABLE, identity.PROCESS_VARIABLE)}
+        export = ",".join(["ALL", *(f"{name}={value}" for name, value in tags.items())])
+        argv = (*self._srun(program.node, program.name), f"--export={export}", *program.argv)
+        plain = {name: value for name, value in env.items() if name not in tags}
+        handle = StepHandle(local.start(dataclasses.replace(program, argv=argv), plain, log), program, self._job)
         deadline = time.monotonic() + _STEP_WITHIN
         while handle.record.step is None and handle.poll() is None:
             handle.record.step = next((step for step in self._steps(step_name) if step not in known), None)

@@ -157,7 +157,8 @@ class _Answer:
         """Refuse an answer that broke off or holds nothing. Raises RequestFailed."""
         if not self._ended:
             raise RequestFailed("truncated", "the stream ended without [DONE] or a finish_reason")
-        if self._outcome.first_token is None and self._outcome.tokens_out != 0:
+        # Tokens without text are an answer too: an immediate end, or bytes that make no character.
+        if self._outcome.first_token is None and not self._outcome.tokens_out:
             raise RequestFailed("empty", "the answer holds no content")
 
 

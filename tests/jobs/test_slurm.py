@@ -1,0 +1,205 @@
+"""Runs in a real Slurm of four nodes, as an ordinary user: two nodes, cancelled, and at the time limit."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs import identity
+from prometheus import replay, snapshot
+from runs import seal
+from runs.directory import RunDirectory
+from runs.manifest import Manifest
+from tests.lab.slurm import SlurmLab
+
+pytestmark = pytest.mark.real
+
+RECIPE = """\
+name: two-nodes
+allocation: {{nodes: 2, time: "{limit}", warning: 20s, cpus_per_node: 2, memory: 1000M}}
+watch: {{interval: 500ms}}
+services:
+  llm: {{kind: llamacpp, node: 1, model: tiny, parallel: 2, threads: 1}}
+load:
+  generator: openai
+  prompt_tokens: 8
+  max_tokens: 4
+  seed: 3
+  drain: 2s
+  phases:
+    - {{name: warmup, for: 1s, rate: 2, arrival: constant}}
+    - {{name: steady, for: {seconds}s, rate: 5, arrival: constant}}
+"""
+
+
+class Cluster:
+    """`dashcam` on the lab's login node, as its user."""
+
+    def __init__(self, lab: SlurmLab) -> None:
+        self.lab = lab
+        self.root = lab.user_dir()
+        self.environment, self.python = _readable(lab)
+
+    def call(self, *arguments, check=True, timeout=90):
+        """Run a command of dashcam's as the user."""
+        argv = [self.python, "-P", "-m", "dashcam", *arguments, "--root", str(self.root)]
+        return self.lab.run_as_user(argv, env=self.environment, cwd=self.root, check=check, timeout=timeout)
+
+    def submit(self, seconds, limit="00:05:00", *options):
+        """Submit the recipe; returns the run and its job id."""
+        recipe = self.root / "recipe.yaml"
+        recipe.write_text(RECIPE.format(seconds=seconds, limit=limit))
+        recipe.chmod(0o644)
+        answer = json.loads(self.call("submit", str(recipe), "--json", *options).stdout)
+        return RunDirectory(Path(answer["path"])), answer["job"]
+
+    def wait_running(self, run, job, phase="steady"):
+        """Wait until the load is in a phase."""
+        from tests.lab.errors import poll  # noqa: PLC0415
+
+        def there():
+            path = run.load / "progress.json"
+            state = json.loads(path.read_text()) if path.exists() else {}
+            assert not run.sealed, Manifest.load(run.manifest).reason
+            return state.get("phase") == phase and state["done"] > 5
+
+        poll(there, 90, lambda: f"job {job} never reached {phase}: {self._why(run)}")
+
+    def wait_sealed(self, run, job, within=60):
+        """Wait for the job's end; the run must be sealed and nothing may be left of it."""
+        self.lab.wait_ended(job, timeout=within)
+        assert run.sealed, self._why(run)
+        assert seal.verify(run).intact
+        assert list(identity.tagged(run.id)) == []
+        assert self.lab.processes(job) == []
+        assert not list(Path("/tmp").glob(f"dashcam-*-{run.id}*"))  # noqa: S108
+        return Manifest.load(run.manifest)
+
+    def _why(self, run):
+        logs = [path.read_text(errors="replace")[-1500:] for path in run.logs.glob("s*.log")]
+        return f"{Manifest.load(run.manifest).reason}\n{''.join(logs)}"
+
+
+def _readable(lab):
+    """Return environment and interpreter with which the user can run this checkout, copied where it is private."""
+    probe = lab.run_as_user([sys.executable, "-c", "import dashcam.cli"], check=False)
+    if probe.returncode == 0:
+        return {}, sys.executable
+    copy = lab.user_dir()
+    checkout = Path(__file__).parents[2]
+    packages = Path(shutil.__file__).parent
+    site = next(Path(entry) for entry in sys.path if entry.endswith("site-packages"))
+    assert packages.is_relative_to("/usr"), "the lab's user cannot read this checkout; make setup with /usr/bin/python3"
+    shutil.copytree(site, copy / "site")
+    for room in ("apptainer", "dashcam", "exporters", "grafana", "jobs", "loadtests", "prometheus", "reports", "runs"):
+        shutil.copytree(checkout / room, copy / "site" / room)
+    return {"PYTHONPATH": str(copy / "site")}, "/usr/bin/python3"
+
+
+@pytest.fixture(scope="module")
+def cluster(slurm_lab):
+    """The lab, used by dashcam."""
+    return Cluster(slurm_lab)
+
+
+def test_two_node_run(cluster, tmp_path):
+    """Service on the second node, load on the first, sidecars on both: a VALID recording with both nodes' series."""
+    run, job = cluster.submit(12)
+    manifest = cluster.wait_sealed(run, job, within=120)
+    assert manifest.ending == "completed", manifest.reason
+    assert manifest.verdict is not None
+    assert manifest.verdict.valid, manifest.verdict.findings
+    assert manifest.slurm["SLURM_JOB_ID"] == job
+    head, second = (node.name for node in manifest.nodes)
+    steps = {process.name: process.step for process in manifest.processes}
+    assert steps["llm"]
+    assert steps["exporter-1"]
+    assert steps["load"] is None
+    block = snapshot.blocks(run.tsdb)[0]
+    with replay.open_blocks(run.tsdb, tmp_path) as opened:
+        for job_name in ("node", "exporter"):
+            expression = f'count by (node) (max_over_time(up{{job="{job_name}"}}[10m]) == 1)'
+            assert {series.labels["node"] for series in opened.client.query(expression, block.end)} == {head, second}
+        expression = 'max_over_time(process_tree_cpu_seconds_total{service="llm"}[10m])'
+        # The lab's nodes share one /proc, so that each sees the other's processes; real nodes do not.
+        assert {series.labels["node"] for series in opened.client.query(expression, block.end)} >= {second}
+        expression = 'cgroup_info{scope="job"}'
+        found = opened.client.query(f"max_over_time({expression}[10m])", block.end)
+        assert {series.labels["slurm_job_id"] for series in found} <= {job}
+    assert (run.configs / "job.sbatch").read_text().startswith("#!/bin/bash\n")
+
+
+def test_scancel_leaves_a_sealed_recording(cluster):
+    """`scancel` in the middle: sealed within KillWait, and the manifest says that it was cancelled."""
+    run, job = cluster.submit(200)
+    cluster.wait_running(run, job)
+    cluster.lab.run_as_user(["scancel", job])
+    manifest = cluster.wait_sealed(run, job)
+    assert manifest.ending == "cancelled"
+    assert "SIGTERM" in manifest.reason
+    assert snapshot.blocks(run.tsdb)[0].samples > 500
+
+
+def test_early_warning_before_the_time_limit(cluster):
+    """Before the time limit Slurm warns; the run ends by itself, sealed, as `time_limit`."""
+    run, job = cluster.submit(200, "00:01:00", "--set", "allocation.warning=25s")
+    manifest = cluster.wait_sealed(run, job, within=120)
+    assert manifest.ending == "time_limit"
+    assert snapshot.blocks(run.tsdb)[0].samples > 500
+    assert cluster.lab.jobcomp(job)["JobState"] != "TIMEOUT"
+
+
+def test_stop_ends_a_job(cluster):
+    """`dashcam stop` ends the job through its supervisor."""
+    run, job = cluster.submit(200)
+    cluster.wait_running(run, job)
+    assert "stopped" in cluster.call("stop", run.id).stdout
+    manifest = cluster.wait_sealed(run, job)
+    assert manifest.ending == "cancelled"
+
+
+def test_stop_withdraws_a_waiting_job(cluster):
+    """`dashcam stop` of a job that waits takes it out of the queue and seals what there is: the recipe."""
+    run, job = cluster.submit(5, "00:05:00", "--set", "allocation.constraint=null", "--set", "allocation.nodes=4")
+    waiting, second = cluster.submit(
+        5, "00:05:00", "--set", "allocation.nodes=4", "--set", "allocation.cpus_per_node=8"
+    )
+    if cluster.lab.job(second)["JobState"] == "PENDING":
+        assert "withdrawn" in cluster.call("stop", waiting.id).stdout
+        assert Manifest.load(waiting.manifest).ending == "cancelled"
+    else:
+        cluster.call("stop", waiting.id)
+    cluster.call("stop", run.id)
+    for item in (run, waiting):
+        assert seal.verify(item).intact
+
+
+@pytest.mark.parametrize(
+    ("option", "words"), [("allocation.partition=nowhere", "partition"), ("allocation.nodes=99", "node")]
+)
+def test_slurm_refuses(cluster, option, words):
+    """What Slurm refuses is said in Slurm's words; no run directory is left."""
+    before = set(cluster.root.iterdir())
+    recipe = cluster.root / "recipe.yaml"
+    recipe.write_text(RECIPE.format(seconds=5, limit="00:05:00"))
+    done = cluster.call("submit", str(recipe), "--set", option, check=False)
+    assert done.returncode == 1
+    assert words in done.stderr.lower()
+    assert "Slurm refuses the job" in done.stderr
+    assert set(cluster.root.iterdir()) - {recipe} == before - {recipe}
+
+
+def test_hostile_directory_names(cluster):
+    """A root with quotes, blanks, percent signs and $(...) in its name is a name and nothing else."""
+    root = cluster.root / 'it\'s a "test" %j $(touch hacked) `id`'
+    recipe = cluster.root / "recipe.yaml"
+    recipe.write_text(RECIPE.format(seconds=5, limit="00:05:00"))
+    argv = [cluster.python, "-P", "-m", "dashcam", "submit", str(recipe), "--root", str(root), "--json"]
+    done = cluster.lab.run_as_user(argv, env=cluster.environment, cwd=cluster.root)
+    answer = json.loads(done.stdout)
+    run = RunDirectory(Path(answer["path"]))
+    manifest = cluster.wait_sealed(run, answer["job"], within=120)
+    assert manifest.ending == "completed", manifest.reason
+    assert not list(cluster.root.rglob("hacked"))
