@@ -1,0 +1,73 @@
+"""The Slurm job of a run: golden files, and names that would be commands to a careless shell."""
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs import sbatch
+from runs import document, reader
+from runs.directory import RunDirectory
+from runs.recipe import Strict
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+class Anything(Strict):
+    """Options of a made-up kind."""
+
+
+CATALOG = reader.Catalog({"llamacpp": Anything}, {"openai": Anything}, ("node", "cgroup", "process"))
+REST = "services: {llm: {kind: llamacpp}}\nload: {generator: openai, phases: [{name: steady, for: 1s, rate: 1}]}\n"
+
+
+def recipe(allocation):
+    """Make a recipe with an allocation."""
+    return reader.check(document.parse(f"name: job\nallocation: {allocation}\n{REST}", "r", ()), CATALOG)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "allocation"),
+    [
+        ("plain", "{}"),
+        ("meluxina", "{nodes: 2, time: '00:20:00', gpus_per_node: 4, partition: gpu, account: p200981, qos: default}"),
+        ("full", "{nodes: 3, time: 1-00:00:30, cpus_per_node: 8, memory: 16G, reservation: day, constraint: a&b}"),
+        ("hostile", r'{partition: "a b\"$(touch x)\n#SBATCH --wrap=id", account: "`id`; rm -rf $HOME"}'),
+    ],
+)
+def test_rendered_job(name, allocation, golden):
+    """Command line and script are as they were looked at; hostile words stay one argument each."""
+    run = RunDirectory(Path('/project/home/it\'s a "root" %j $(id)/20261124-010203-job-a1b2'))
+    made = sbatch.render(run, recipe(allocation), python="/opt/dash cam/bin/python")
+    text = "\n".join([*(f"argv: {word!r}" for word in made.argv), "", made.script])
+    golden(GOLDEN / f"sbatch-{name}.txt", text)
+
+
+@given(
+    st.text(alphabet=st.characters(blacklist_characters="\0/", blacklist_categories=("Cs",)), min_size=1, max_size=40)
+)
+def test_any_directory_name_is_one_word_of_the_script(name):
+    """The script's command has the run's path as one word, whatever it holds, and bash takes it for a script."""
+    run = RunDirectory(Path("/r") / name)
+    script = sbatch.render(run, recipe("{}"), python="/bin/python").script
+    command = script.split("\n", 2)[2]
+    assert shlex.split(command) == ["exec", "/bin/python", "-P", "-m", "jobs.supervisor", str(run.path)]
+
+
+def test_script_is_bash():
+    """bash reads the script of a hostile path without running a word of it."""
+    run = RunDirectory(Path("/r/$(exit 3)`exit 4`'\"\n"))
+    script = sbatch.render(run, recipe("{}"), python="/bin/echo").script
+    done = subprocess.run(["bash", "-s"], input=script, capture_output=True, text=True, check=True)
+    assert done.stdout == f"-P -m jobs.supervisor {run.path}\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(60, "0-00:01:00"), (86400 + 3661, "1-01:01:01"), (0.5, "0-00:00:01"), (1200, "0-00:20:00")]
+)
+def test_time_limits(seconds, text):
+    """A limit is written as D-HH:MM:SS, rounded up."""
+    assert sbatch.slurm_time(seconds) == text
