@@ -116,7 +116,7 @@ def parse_membership(text: str) -> dict[str, str]:
     for line in text.splitlines():
         number, separator, rest = line.partition(":")
         controllers, colon, path = rest.partition(":")
-        if separator and colon and number.isdigit():
+        if separator and colon and number.isdecimal():
             for controller in controllers.split(","):
                 found[controller] = path
     return found
@@ -207,11 +207,11 @@ class CgroupCollector:
         )
         parts = PurePosixPath(inside).parts
         for index, part in enumerate(parts):
-            if part.startswith("job_") and part[4:].isdigit():
+            if part.startswith("job_") and part[4:].isdecimal():
                 job = str(PurePosixPath(*parts[: index + 1]))
                 if (mount.path / job.lstrip("/")).is_dir():
                     return Group(mount, job, "job")
-        if self._job.isdigit():
+        if self._job.isdecimal():
             for place in slurm_places:
                 for path in sorted(mount.path.glob(place.format(job=self._job))):
                     return Group(mount, "/" + path.relative_to(mount.path).as_posix(), "job")
@@ -271,7 +271,7 @@ class CgroupCollector:
     def _quota(self, group: Group) -> float | None:
         if group.mount.version == 2:
             words = (self._read.text(group.path / "cpu.max") or "").split()
-            if len(words) == 2 and words[0].isdigit() and words[1].isdigit():
+            if len(words) == 2 and words[0].isdecimal() and words[1].isdecimal():
                 return int(words[0]) / max(1, int(words[1]))
             return None
         quota = self._read.number(group.path / "cpu.cfs_quota_us")
@@ -349,7 +349,7 @@ def count_cpus(text: str) -> int | None:
         low, dash, high = part.partition("-")
         if not part:
             continue
-        if not low.isdigit() or (dash and not high.isdigit()):
+        if not low.isdecimal() or (dash and not high.isdecimal()):
             return None
         total += max(0, int(high or low) - int(low) + 1)
     return total

@@ -93,13 +93,13 @@ def _token(path: Path | None) -> str:
 
 def _pid(word: str) -> tuple[str, int]:
     name, _, pid = word.partition("=")
-    if not name or not pid.isdigit():
+    if not name or not pid.isdecimal():
         raise _UsageError(f"--pid {word!r} is not NAME=PID")
     return name, int(pid)
 
 
 def _address(word: str) -> tuple[str, int]:
     host, _, port = word.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
+    if not host or not port.isdecimal() or int(port) > 65535:
         raise _UsageError(f"--listen {word!r} is not HOST:PORT")
     return host.strip("[]"), int(port)

@@ -126,7 +126,7 @@ class ProcessCollector:
     def _members(self) -> Iterator[tuple[int, str]]:
         """Yield (pid, service) of each process that belongs to a program of the run."""
         now = time.monotonic()
-        alive = {int(name) for name in os.listdir(self._context.proc) if name.isdigit()}  # noqa: PTH208 - cheaper
+        alive = {int(name) for name in os.listdir(self._context.proc) if name.isdecimal()}  # noqa: PTH208 - cheaper
         for gone in self._known.keys() - alive:
             del self._known[gone]
         for name, pid in self._context.pids.items():

@@ -52,6 +52,8 @@ class Planner:
     scratch: Path
     versions: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    _node_web: WebFiles | None = None
+    """One secret for all nodes, so that one scrape config serves them all."""
 
     def plan(self) -> Plan:
         """Say everything that the run starts. Raises PlanError, PortError."""
@@ -123,7 +125,9 @@ class Planner:
     def _node_exporter(self, node: Node) -> tuple[Program, Scrape]:
         binary = find_program(NODE_EXPORTER, "node_exporter")
         name, port = f"node-exporter-{node.index}", self._port(node, None)
-        web = write_web_config(self.run.live, name, Credentials.generate())
+        web = self._node_web = self._node_web or write_web_config(
+            self.run.live, "node-exporter", Credentials.generate()
+        )
         address = f"{node.address}:{port}"
         program = Program(
             name=name,
