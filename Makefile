@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3 python3.13 python3.12 python3.11 pyt
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := $(VENV)/bin
 
-.PHONY: setup packages test-packages demo test lint fast real bench golden clean
+.PHONY: setup packages test-packages demo test lint fast real golden clean
 
 setup: $(VENV)/.installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -P -m jobs.services.tiny_model
@@ -43,9 +43,6 @@ real:
 
 golden: setup
 	$(BIN)/pytest -q -m "not real" --update-golden
-
-bench: setup
-	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

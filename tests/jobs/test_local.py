@@ -1,6 +1,8 @@
 """A whole run on this machine, with real programs; and what is left of it when something is killed."""
 
+import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -284,6 +286,60 @@ def test_taken_port(driver):
     assert done.returncode == 1
     assert f"port {port} of 127.0.0.1 is taken" in done.stdout
     sealed(driver)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small file system")
+def test_disk_that_fills_up(driver):
+    """A disk that fills up under a run ends it with one clear message, sealed while that is possible."""
+    small = driver.root / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=90m", "tmpfs", str(small)], check=True)
+    try:
+        full = Driver(small / "recordings")
+        child = full.start("run", str(full.write(60)))
+        full.wait_phase("steady")
+        (small / "filler").write_bytes(bytes(60 * 2**20))
+        out, _ = child.communicate(timeout=40)
+        assert child.returncode == 1
+        assert "the disk is full" in out
+        sealed(full)
+        assert full.left() == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_root_that_cannot_be_written(driver):
+    """A place that cannot be written is named before anything starts."""
+    (driver.root / "file").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-m", "dashcam", "run", str(driver.recipe), "--root", str(driver.root / "file")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "--root" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_live_display_on_a_terminal(driver):
+    """On a terminal the phase, rate, p99, failures and the time left are drawn in place."""
+    import pty  # noqa: PLC0415
+
+    driver.write(4)
+    master, slave = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "dashcam", "run", str(driver.recipe), "--root", str(driver.root)],
+        stdout=subprocess.DEVNULL, stderr=slave, env={**os.environ, "TERM": "xterm", "COLUMNS": "80"},
+    )  # fmt: skip
+    os.close(slave)
+    seen = b""
+    with contextlib.suppress(OSError):  # a terminal whose last writer left answers with an error
+        while part := os.read(master, 65536):
+            seen += part
+    child.wait(30)
+    os.close(master)
+    text = seen.decode(errors="replace")
+    for word in ("steady", "p99", "failed", "s left", "\x1b["):
+        assert word in text
 
 
 def test_missing_program(driver, tmp_path):
