@@ -3,23 +3,26 @@
 import argparse
 import asyncio
 import difflib
-import importlib.metadata
+import math
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
-from exporters.collector import Context
+from exporters.collector import Context, Malformed, OptionError
 from exporters.registry import collectors, names
-from exporters.runner import Runner
-from exporters.server import ServeError, Server, read_token
+from exporters.runner import CONTENT_TYPE, Runner, Watched
+from exporters.secret import TokenError, read_token
+from exporters.server import ServeError, Server, address_of, listen
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments."""
-    listed = "; ".join(f"{name}: {kind.help}" for name, kind in sorted(collectors().items()))
+    """Describe the arguments, those that the collectors bring included."""
+    listed = "; ".join(f"{name}: {kind.help}" for name, kind in collectors().items())
     parser.add_argument("names", nargs="+", metavar="NAME", help=listed)
     parser.add_argument("--listen", metavar="HOST:PORT", default="127.0.0.1:0", help="default: 127.0.0.1, a free port")
     parser.add_argument(
@@ -28,43 +31,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true", help="print one scrape and exit")
     parser.add_argument("--root", type=Path, default=Path("/"), metavar="DIR", help="read DIR/proc and DIR/sys")
     parser.add_argument("--run-id", metavar="ID", help="watch the programs of this run, and say so in each answer")
-    parser.add_argument(
-        "--pid", action="append", default=[], metavar="NAME=PID", help="watch this process tree as NAME"
-    )
     parser.add_argument("--timeout", type=float, default=1.0, metavar="SECONDS", help="deadline of a collector")
+    for name, kind in collectors().items():
+        group = parser.add_argument_group(name) if kind.options else parser
+        for option in kind.options:
+            group.add_argument(
+                f"--{option.name}", action="append", default=[], metavar=option.metavar, help=option.help
+            )
 
 
 def run(argv: Sequence[str]) -> int:
-    """Parse `argv` and serve; returns the exit code."""
+    """Parse `argv`, then print or serve; returns the exit code: 0 done, 1 failed, 2 not understood."""
     parser = argparse.ArgumentParser(prog="python -m exporters", description="Sidecar exporters of dashcam.")
     add_arguments(parser)
-    return serve(parser.parse_args(argv))
+    try:
+        options = parser.parse_args(argv)
+    except SystemExit as end:  # argparse has said what is wrong, or shown its help
+        return end.code if isinstance(end.code, int) else EXIT_USAGE
+    return serve(options)
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Do what the arguments ask; returns the exit code."""
+    """Do what the parsed arguments ask; returns the exit code."""
     try:
-        runner = _runner(options)
         if options.once:
-            text, failed = runner.scrape()
-            sys.stdout.write(text.decode())
-            if failed:
-                print(f"failed: {', '.join(failed)}", file=sys.stderr)  # noqa: T201 - its answer
-            return EXIT_FAILED if failed else 0
-        host, port = _address(options.listen)
-        server = Server(lambda: runner.scrape()[0], _token(options.token_file), options.run_id)
-        asyncio.run(server.run(host, port, lambda address: print(f"listening {address}", flush=True)))  # noqa: T201
-    except _UsageError as error:
+            return _once(_runner(options))
+        return _serve(options)
+    except (_UsageError, OptionError) as error:
         print(f"exporter: {error}", file=sys.stderr)  # noqa: T201 - its answer
         return EXIT_USAGE
-    except ServeError as error:
+    except (ServeError, TokenError) as error:
         print(f"exporter: {error}", file=sys.stderr)  # noqa: T201 - its answer
         return EXIT_FAILED
-    return 0
 
 
 class _UsageError(Exception):
     """The arguments do not fit."""
+
+
+def _once(runner: Runner) -> int:
+    scrape = runner.scrape()
+    sys.stdout.write(scrape.text.decode())
+    sys.stdout.flush()
+    return EXIT_FAILED if scrape.failed else 0  # why was said on stderr
+
+
+def _serve(options: argparse.Namespace) -> int:
+    host, port = _address(options.listen)
+    if options.token_file is None:
+        raise _UsageError("--token-file is missing: nothing listens without a secret (or print once with --once)")
+    runner = _runner(options)
+    token = read_token(options.token_file)
+    bound = listen(host, port)
+    address = address_of(bound)
+
+    async def forever() -> None:
+        server = Server(lambda: runner.scrape().text, CONTENT_TYPE, token, options.run_id)
+        await server.serve(bound, lambda: print(f"listening {address}", flush=True))  # noqa: T201 - its answer
+
+    asyncio.run(forever())
+    return 0
 
 
 def _runner(options: argparse.Namespace) -> Runner:
@@ -74,32 +100,39 @@ def _runner(options: argparse.Namespace) -> Runner:
             near = difflib.get_close_matches(name, kinds, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise _UsageError(f"no sidecar {name!r}: {hint}there are {', '.join(names())}")
+    if not (math.isfinite(options.timeout) and options.timeout > 0):
+        raise _UsageError(f"--timeout {options.timeout:g} is not a number of seconds above 0")
+    if options.run_id is not None and not (options.run_id.isascii() and options.run_id.isprintable()):
+        raise _UsageError("--run-id must be printable ASCII: it is sent in a header")
+    if not options.root.is_dir():
+        raise _UsageError(f"--root {options.root} is not a folder")
     context = Context(
-        proc=options.root / "proc",
-        sys=options.root / "sys",
-        run_id=options.run_id,
-        pids=dict(_pid(word) for word in options.pid),
+        proc_root=options.root / "proc",
+        sys_root=options.root / "sys",
+        run_id=options.run_id or None,
         environment=dict(os.environ),
+        options={
+            option.name: tuple(getattr(options, option.name.replace("-", "_")))
+            for kind in kinds.values()
+            for option in kind.options
+        },
     )
-    chosen = {name: kinds[name].create(context) for name in dict.fromkeys(options.names)}
-    return Runner(chosen, context, options.timeout, importlib.metadata.version("dashcam"))
+    watched = []
+    for name in dict.fromkeys(options.names):
+        malformed = Malformed()
+        watched.append(Watched(kinds[name].create(replace(context, malformed=malformed)), malformed))
+    return Runner(watched, options.timeout, _version())
 
 
-def _token(path: Path | None) -> str:
-    if path is None:
-        raise _UsageError("--token-file is missing: nothing listens without a secret (or print once with --once)")
-    return read_token(path)
-
-
-def _pid(word: str) -> tuple[str, int]:
-    name, _, pid = word.partition("=")
-    if not name or not pid.isdecimal():
-        raise _UsageError(f"--pid {word!r} is not NAME=PID")
-    return name, int(pid)
+def _version() -> str:
+    try:
+        return metadata.version("dashcam")
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def _address(word: str) -> tuple[str, int]:
     host, _, port = word.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise _UsageError(f"--listen {word!r} is not HOST:PORT")
-    return host.strip("[]"), int(port)
+    return host.removeprefix("[").removesuffix("]"), int(port)

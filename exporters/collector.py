@@ -1,7 +1,6 @@
-"""What a collector is, and what it is given."""
+"""What a collector is, what it is given, and how a file of this folder offers one."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -9,32 +8,72 @@ from typing import Protocol
 from prometheus_client.core import Metric
 
 
+class OptionError(ValueError):
+    """A collector cannot be made from these options; the text says what to do."""
+
+
+class Malformed:
+    """Counts what a collector's sources held that could not be read. Shown as exporter_parse_errors_total."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, count: int = 1) -> None:
+        """Add `count` lines or values."""
+        self.count += count
+
+
 @dataclass(frozen=True)
 class Context:
-    """Where a collector reads and for whom. `errors` counts lines that could not be read, by collector."""
+    """Where a collector reads and for whom.
 
-    proc: Path = Path("/proc")
-    sys: Path = Path("/sys")
+    `proc_root` and `sys_root` stand for /proc and /sys (`--root`). `options` are the values of the collectors' own
+    options by name without dashes, each as often as it was given.
+    """
+
+    proc_root: Path = Path("/proc")
+    sys_root: Path = Path("/sys")
     run_id: str | None = None
-    pids: Mapping[str, int] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
-    errors: Counter[str] = field(default_factory=Counter)
+    options: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    malformed: Malformed = field(default_factory=Malformed)
+
+    def option(self, name: str) -> str | None:
+        """Return the last value of option `name`; None where it was not given."""
+        values = self.options.get(name, ())
+        return values[-1] if values else None
 
 
 class Collector(Protocol):
     """Reads one source. It may raise and it may hang: `exporters.runner` copes with both."""
 
+    @property
+    def name(self) -> str:
+        """The name by which it is asked for and by which its health is reported."""
+        ...
+
     def collect(self) -> Iterable[Metric]:
-        """Read the source once and return its families."""
+        """Read the source once and return its families. Called by one thread at a time."""
         ...
 
 
-class CollectorKind(Protocol):
-    """What a file of this folder offers as `COLLECTOR`."""
+@dataclass(frozen=True)
+class Option:
+    """An option of the command line that a collector brings: `name` without dashes."""
+
+    name: str
+    metavar: str
+    help: str
+
+
+@dataclass(frozen=True)
+class CollectorKind:
+    """What a file offers as `COLLECTOR`. `create` may raise OptionError.
+
+    All kinds are imported to list them, so what is heavy (an HTTP client, a vendor's library) is imported in `create`.
+    """
 
     name: str
     help: str
-
-    def create(self, context: Context) -> Collector:
-        """Make a collector."""
-        ...
+    create: Callable[[Context], Collector]
+    options: tuple[Option, ...] = ()

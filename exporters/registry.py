@@ -1,4 +1,4 @@
-"""The collectors by name: a file of this folder that offers `COLLECTOR` is one."""
+"""The collectors by name: a file of this folder that offers `COLLECTOR` is one. Nothing else has to be told of it."""
 
 import importlib
 import pkgutil
@@ -8,21 +8,23 @@ from functools import cache
 import exporters
 from exporters.collector import CollectorKind
 
-_NOT_COLLECTORS = {"__main__", "cli", "collector", "registry", "runner", "server"}
+_PLUMBING = frozenset({"__main__", "cli", "registry", "runner", "server"})
+"""Not looked into: `__main__` would run, and the server's asyncio is nothing that a list of names should load."""
 
 
 @cache
 def collectors() -> Mapping[str, CollectorKind]:
-    """Return every kind of collector by its name."""
+    """Return every kind of collector by its name, sorted."""
     kinds: dict[str, CollectorKind] = {}
     for module in pkgutil.iter_modules(exporters.__path__):
-        if module.name not in _NOT_COLLECTORS:
-            kind = getattr(importlib.import_module(f"exporters.{module.name}"), "COLLECTOR", None)
-            if kind is not None:
-                kinds[kind.name] = kind
-    return kinds
+        if module.name in _PLUMBING:
+            continue
+        kind = getattr(importlib.import_module(f"exporters.{module.name}"), "COLLECTOR", None)
+        if isinstance(kind, CollectorKind):
+            kinds[kind.name] = kind
+    return dict(sorted(kinds.items()))
 
 
 def names() -> list[str]:
-    """Return the names of all collectors."""
-    return sorted(collectors())
+    """Return the names of all collectors, sorted."""
+    return list(collectors())

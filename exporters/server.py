@@ -1,98 +1,152 @@
 """/metrics for those who have the token. Small on purpose: a slow or hostile client must not cost a scrape."""
 
 import asyncio
-import hmac
+import contextlib
+import errno
 import signal
-import stat
+import socket
+import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+
+from exporters.secret import presents
 
 RUN_HEADER = "X-Dashcam-Run"
-_HEAD_WITHIN = 5.0
-_HEAD_BYTES = 8192
-_CONNECTIONS = 128
-"""Open connections; the oldest that has not sent a whole request makes room for a new one."""
+HEAD_WITHIN = 5.0
+"""Seconds in which a client must have sent its whole request head, and later must have taken the answer."""
 
-Scrape = Callable[[], bytes]
+HEAD_BYTES = 8192
+CONNECTIONS = 256
+"""Connections without a whole request; beyond that, the oldest makes room for the new one. Well below the 1,024 open
+files that many sites allow a process."""
+
+_BACKLOG = 128
+"""Accepted in one go: fewer than CONNECTIONS, so that no newcomer is pushed out before it was read once."""
+
+_QUEUE = 1024
+"""Connections that the kernel may hold for us meanwhile."""
+
+_SCRAPES = 4
+
+Render = Callable[[], bytes]
 
 
 class ServeError(Exception):
     """The sidecar cannot serve; the text says why and the mend."""
 
 
-def read_token(path: Path) -> str:
-    """Read a token that nobody else can read. Raises ServeError."""
+def listen(host: str, port: int) -> socket.socket:
+    """Bind `host`:`port` (0: a free one). Raises ServeError."""
     try:
-        mode = path.stat().st_mode
-        token = path.read_text().strip()
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        bound = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
-        raise ServeError(f"the token file {path} cannot be read: {error.strerror}") from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ServeError(f"the token file {path} can be read by others: chmod 600 {path}")
-    if not token:
-        raise ServeError(f"the token file {path} is empty: write a secret into it")
-    return token
+        raise ServeError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --listen") from error
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(_QUEUE)
+    except OSError as error:
+        bound.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ServeError(
+                f"port {port} of {host} is taken: choose another with --listen {host}:PORT, or {host}:0 for a free one"
+            ) from error
+        raise ServeError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --listen") from error
+    return bound
+
+
+def address_of(bound: socket.socket) -> str:
+    """Return HOST:PORT of a bound socket, IPv6 hosts in brackets."""
+    host, port = bound.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class Server:
-    """Serves one scrape function."""
+    """Serves what `render` returns at /metrics, to those who present `token`. One request a connection."""
 
-    def __init__(self, scrape: Scrape, token: str, run_id: str | None) -> None:
-        self._scrape = scrape
-        self._expected = f"Bearer {token}".encode()
+    def __init__(self, render: Render, content_type: str, token: str, run_id: str | None = None) -> None:
+        self._render = render
+        self._content_type = content_type
+        self._token = token
         self._run_header = f"{RUN_HEADER}: {run_id}\r\n" if run_id else ""
-        self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="scrape")
-        self._waiting: OrderedDict[int, asyncio.StreamWriter] = OrderedDict()
+        self._waiting: OrderedDict[asyncio.StreamWriter, None] = OrderedDict()
+        self._scrapes = asyncio.Semaphore(_SCRAPES)
 
-    async def run(self, host: str, port: int, ready: Callable[[str], None]) -> None:
-        """Serve until SIGTERM or SIGINT; `ready` is told host:port. Raises ServeError (the port is taken)."""
+    async def serve(self, bound: socket.socket, ready: Callable[[], None]) -> None:
+        """Serve on a bound socket until SIGTERM or SIGINT; calls `ready` once clients are answered."""
         ended = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
-        try:
-            server = await asyncio.start_server(self._serve, host, port, limit=_HEAD_BYTES, backlog=1024)
-        except OSError as error:
-            raise ServeError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --listen") from error
-        address = server.sockets[0].getsockname()
-        ready(f"{address[0]}:{address[1]}")
+        server = await asyncio.start_server(self._client, sock=bound, limit=HEAD_BYTES, backlog=_BACKLOG)
+        bound.listen(_QUEUE)  # asyncio has one number for the kernel's queue and for how many it takes in one go
+        ready()
         await ended.wait()
         server.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        key = id(writer)
-        self._waiting[key] = writer
-        if len(self._waiting) > _CONNECTIONS:
-            self._waiting.popitem(last=False)[1].transport.abort()
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._waiting[writer] = None
+        if len(self._waiting) > CONNECTIONS:
+            self._waiting.popitem(last=False)[0].transport.abort()
         try:
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _HEAD_WITHIN)
-            self._waiting.pop(key, None)
-            writer.write(await self._answer(head))
-            await asyncio.wait_for(writer.drain(), _HEAD_WITHIN)
+            async with asyncio.timeout(HEAD_WITHIN):
+                head = await reader.readuntil(b"\r\n\r\n")
+            self._waiting.pop(writer, None)
+            answer = await self._answer(head)
+            async with asyncio.timeout(HEAD_WITHIN):
+                writer.write(answer)
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # too slow, too large, or gone: not a client of ours
         finally:
-            self._waiting.pop(key, None)
-            writer.close()
+            self._waiting.pop(writer, None)
+            writer.transport.abort()  # nothing after a whole answer
 
     async def _answer(self, head: bytes) -> bytes:
         request, *lines = head.decode("latin-1").split("\r\n")
-        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        if not hmac.compare_digest(headers.get("authorization", "").encode("latin-1"), self._expected):
-            return self._response("401 Unauthorized", b"", "WWW-Authenticate: Bearer\r\n")
-        method, _, path = request.partition(" ")
-        if path.partition(" ")[0].partition("?")[0] != "/metrics":
-            return self._response("404 Not Found", b"only /metrics is here\n")
-        if method not in {"GET", "HEAD"}:
-            return self._response("405 Method Not Allowed", b"")
-        body = await asyncio.get_running_loop().run_in_executor(self._pool, self._scrape)
-        return self._response("200 OK", body if method == "GET" else b"")
+        pairs = (line.partition(":") for line in lines)
+        headers = {name.strip().lower(): value for name, _, value in pairs}
+        if not presents(headers.get("authorization", ""), self._token):
+            return self._response(
+                "401 Unauthorized", b"the token is missing or wrong\n", "WWW-Authenticate: Bearer\r\n"
+            )
+        method, _, target = request.partition(" ")
+        if target.partition(" ")[0].partition("?")[0] != "/metrics" or method not in {"GET", "HEAD"}:
+            return self._response("404 Not Found", b"only GET /metrics is here\n")
+        body = await self._scrape()
+        if body is None:
+            return self._response("500 Internal Server Error", b"the scrape failed: see the log of the sidecar\n")
+        return self._response("200 OK", body, bare=method == "HEAD")
 
-    def _response(self, status: str, body: bytes, extra: str = "") -> bytes:
+    async def _scrape(self) -> bytes | None:
+        """Render in a thread of its own: the loop stays free, and a thread that hangs cannot hold up the end."""
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[bytes | None] = loop.create_future()
+
+        def tell(body: bytes | None) -> None:
+            if not result.done():
+                result.set_result(body)
+
+        def work() -> None:
+            body: bytes | None = None
+            try:
+                body = self._render()
+            finally:
+                with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                    loop.call_soon_threadsafe(tell, body)
+
+        async with self._scrapes:
+            threading.Thread(target=work, name="scrape", daemon=True).start()
+            return await result
+
+    def _response(self, status: str, body: bytes, extra: str = "", *, bare: bool = False) -> bytes:
+        """Return a whole answer, without the body where `bare`."""
         head = (
-            f"HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n{self._run_header}{extra}\r\n"
+            f"HTTP/1.1 {status}\r\nDate: {time.strftime('%a, %d %b %Y %H:%M:%S GMT', time.gmtime())}\r\n"
+            f"Content-Type: {self._content_type}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
+            f"{self._run_header}{extra}\r\n"
         )
-        return head.encode("latin-1") + body
+        return head.encode("latin-1") + (b"" if bare else body)

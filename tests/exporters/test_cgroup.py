@@ -1,178 +1,231 @@
-"""Control groups: v1, v2, hybrid, Slurm's places, and nothing at all."""
+"""The cgroup collector on small trees of v1, v2 and both."""
 
+import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from exporters.cgroup import COLLECTOR
+from exporters.collector import Collector, Context
+from tests.exporters.exposition import Samples
+from tests.exporters.trees import write_files
 
-from exporters.cgroup import CgroupCollector, Mount, count_cpus, parse_membership, parse_mountinfo
-from exporters.collector import Context
+TICKS = os.sysconf("SC_CLK_TCK")
+PSI = "some avg10=0.00 avg60=0.00 avg300=0.00 total={}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total={}\n"
 
-SHARED = Path(__file__).parents[3] / "shared" / "fixtures" / "cgroup"
-GIB = 2**30
+V2_JOB = {
+    "cpu.stat": "usage_usec 3500000\nuser_usec 2500000\nsystem_usec 1000000\nnr_periods 9\nnr_throttled 4\n"
+    "throttled_usec 250000\n",
+    "cpu.max": "150000 100000\n",
+    "cpuset.cpus.effective": "0-3,8\n",
+    "memory.current": "1000\n",
+    "memory.stat": "anon 600\nfile 300\ninactive_file 200\n",
+    "memory.max": "max\n",
+    "memory.peak": "1500\n",
+    "memory.events": "low 0\nhigh 0\nmax 7\noom 2\noom_kill 1\n",
+    "pids.current": "12\n",
+    "io.stat": "8:0 rbytes=10 wbytes=20 rios=1 wios=1 dbytes=0 dios=0\n253:1 rbytes=1 wbytes=2\n7:0\n",
+    "cpu.pressure": PSI.format(1500000, 0),
+    "memory.pressure": PSI.format(2, 1),
+    "io.pressure": "some avg10=0.00 avg60=0.00 avg300=0.00 total=3000000\n",
+}
 
+V1_JOB = {
+    "cpu,cpuacct/{job}/cpuacct.stat": f"user {3 * TICKS}\nsystem {TICKS}\n",
+    "cpu,cpuacct/{job}/cpuacct.usage": "4100000000\n",
+    "cpu,cpuacct/{job}/cpu.stat": "nr_periods 9\nnr_throttled 4\nthrottled_time 250000000\n",
+    "cpu,cpuacct/{job}/cpu.cfs_quota_us": "-1\n",
+    "cpu,cpuacct/{job}/cpu.cfs_period_us": "100000\n",
+    "cpu,cpuacct/slurm/cpu.cfs_quota_us": "250000\n",
+    "cpu,cpuacct/slurm/cpu.cfs_period_us": "100000\n",
+    "cpuset/{job}/cpuset.cpus": "0-3\n",
+    "cpuset/{job}/cpuset.effective_cpus": "0-1\n",
+    "memory/{job}/memory.usage_in_bytes": "1000\n",
+    "memory/{job}/memory.stat": "cache 0\nrss 0\ntotal_cache 300\ntotal_rss 600\ntotal_inactive_file 200\n"
+    "hierarchical_memory_limit 9223372036854771712\n",
+    "memory/{job}/memory.limit_in_bytes": "9223372036854771712\n",
+    "memory/slurm/memory.limit_in_bytes": "5000\n",
+    "memory/{job}/memory.max_usage_in_bytes": "1500\n",
+    "memory/{job}/memory.failcnt": "2\n",
+    "memory/{job}/step_0/memory.failcnt": "5\n",
+    "memory/{job}/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n",
+    "memory/{job}/step_0/task_0/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n",
+    "pids/{job}/pids.current": "12\n",
+    "blkio/{job}/blkio.throttle.io_service_bytes_recursive": "8:0 Read 10\n8:0 Write 20\n8:0 Total 30\nTotal 30\n",
+}
 
-def tree(root, files):
-    """Write files below a root."""
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-
-def values(root, **environment):
-    """Return the samples of one collection by name and distinguishing labels, and the context."""
-    context = Context(proc=root / "proc", sys=root / "sys", environment=environment)
-    found = {}
-    for family in CgroupCollector(context).collect():
-        for sample in family.samples:
-            labels = [v for k, v in sorted(sample.labels.items()) if k not in {"cgroup", "slurm_job_id", "path"}]
-            found[sample.name, *labels] = sample.value
-    return found, context
-
-
-V2_JOB = "sys/fs/cgroup/system.slice/slurmstepd.scope/job_7"
-V2 = {
-    "proc/self/cgroup": "0::/system.slice/slurmstepd.scope/job_7/step_0/user/task_0\n",
-    "proc/self/mountinfo": "31 24 0:27 / /sys/fs/cgroup rw shared:9 - cgroup2 cgroup2 rw\n",
-    "sys/fs/cgroup/cgroup.controllers": "cpu memory\n",
-    f"{V2_JOB}/step_0/user/task_0/cpu.stat": "usage_usec 1\n",
-    f"{V2_JOB}/cpu.stat": "usage_usec 5000000\nuser_usec 4000000\nsystem_usec 1000000\nnr_periods 9\nnr_throttled 2\nthrottled_usec 500000\n",
-    f"{V2_JOB}/cpu.max": "150000 100000\n",
-    f"{V2_JOB}/cpuset.cpus.effective": "0-3,8\n",
-    f"{V2_JOB}/memory.current": f"{2 * GIB}\n",
-    f"{V2_JOB}/memory.max": "max\n",
-    "sys/fs/cgroup/system.slice/slurmstepd.scope/memory.max": f"{8 * GIB}\n",
-    f"{V2_JOB}/memory.stat": f"anon {GIB}\nfile {GIB}\ninactive_file {GIB // 2}\n",
-    f"{V2_JOB}/memory.events": "low 0\nmax 3\noom 1\noom_kill 1\n",
-    f"{V2_JOB}/pids.current": "12\n",
-    f"{V2_JOB}/io.stat": "8:0 rbytes=100 wbytes=200 rios=1 wios=2\n253:0\n",
-    f"{V2_JOB}/cpu.pressure": "some avg10=0.00 avg60=0.00 avg300=0.00 total=1500000\nfull avg10=0.00 total=0\n",
+COMMON = {
+    "cgroup_memory_usage_bytes": 1000,
+    "cgroup_memory_working_set_bytes": 800,
+    "cgroup_memory_anon_bytes": 600,
+    "cgroup_memory_file_bytes": 300,
+    "cgroup_memory_limit_bytes": 5000,
+    "cgroup_memory_peak_bytes": 1500,
+    "cgroup_memory_failures_total": 7,
+    "cgroup_memory_oom_kills_total": 1,
+    "cgroup_cpu_throttled_seconds_total": 0.25,
+    "cgroup_cpu_throttled_periods_total": 4,
+    "cgroup_pids": 12,
 }
 
 
-def test_v2_in_a_slurm_job(tmp_path):
-    """In a step, the figures are those of the whole job, and the limit the smallest on the way up."""
-    tree(tmp_path, V2)
-    found, context = values(tmp_path, SLURM_JOB_ID="7")
-    expected = {
-        ("cgroup_cpu_usage_seconds_total",): 5.0,
-        ("cgroup_cpu_seconds_total", "user"): 4.0,
-        ("cgroup_cpu_throttled_seconds_total",): 0.5,
-        ("cgroup_cpu_quota_cores",): 1.5,
-        ("cgroup_cpus",): 5,
-        ("cgroup_memory_usage_bytes",): 2 * GIB,
-        ("cgroup_memory_working_set_bytes",): 1.5 * GIB,
-        ("cgroup_memory_limit_bytes",): 8 * GIB,
-        ("cgroup_memory_oom_kills_total",): 1,
-        ("cgroup_memory_failures_total",): 3,
-        ("cgroup_pids",): 12,
-        ("cgroup_io_read_bytes_total", "8:0"): 100,
-        ("cgroup_pressure_seconds_total", "some", "cpu"): 1.5,
-        ("cgroup_up", ""): 1,
-    }
-    assert {key: found.get(key) for key in expected} == expected
-    assert ("cgroup_info", "memory", "job", "v2") in found
-    assert not context.errors
+def tree(root: Path, files: Mapping[str, str], membership: str, mountinfo: str = "") -> Context:
+    """Write a machine below `root`: files below /sys/fs/cgroup, and what /proc/self says."""
+    write_files(root / "sys" / "fs" / "cgroup", files)
+    write_files(root / "proc" / "self", {"cgroup": membership, "mountinfo": mountinfo})
+    return Context(proc_root=root / "proc", sys_root=root / "sys")
 
 
-def test_v1_in_a_slurm_job(tmp_path):
-    """v1's own units: ns and ticks; v1's way to say `no limit` is no limit."""
-    job = "slurm/uid_1000/job_11"
-    tree(
+def v2_tree(root: Path) -> Context:
+    """Return a machine with v2 where this process is in a step of job 42."""
+    scope = "system.slice/slurmstepd.scope"
+    files = {f"{scope}/job_42/{name}": text for name, text in V2_JOB.items()}
+    files |= {"cgroup.controllers": "cpu memory\n", f"{scope}/memory.max": "5000\n", "memory.max": "90000\n"}
+    files |= {f"{scope}/job_42/step_0/user/task_0/memory.current": "1\n"}
+    return tree(root, files, f"0::/{scope}/job_42/step_0/user/task_0\n", "1 1 0:1 / /sys/fs/cgroup rw - cgroup2 c rw\n")
+
+
+def v1_tree(root: Path) -> Context:
+    """Return the same with v1, found without mountinfo."""
+    job = "slurm/uid_5/job_42"
+    own = f"/{job}/step_0/task_0"
+    membership = "".join(
+        f"{number}:{names}:{own}\n"
+        for number, names in enumerate(("cpu,cpuacct", "cpuset", "memory", "pids", "blkio"), start=2)
+    )
+    return tree(root, {name.format(job=job): text for name, text in V1_JOB.items()}, membership)
+
+
+def collect(collector: Collector) -> Samples:
+    """Collect once."""
+    return Samples(collector.collect())
+
+
+def test_v2(tmp_path: Path) -> None:
+    """The job's figures in base units; the limit is the smallest on the way up."""
+    context = v2_tree(tmp_path)
+    write_files(tmp_path / "sys" / "dev" / "block" / "8:0", {"uevent": "MAJOR=8\nDEVNAME=sda\n"})
+    samples = collect(COLLECTOR.create(context))
+    assert samples("cgroup_up", reason="") == 1
+    assert {name: samples(name, cgroup="job") for name in COMMON} == COMMON
+    assert samples("cgroup_cpu_seconds_total", cgroup="job", mode="user") == 2.5
+    assert samples("cgroup_cpu_seconds_total", cgroup="job", mode="system") == 1.0
+    assert samples("cgroup_cpu_usage_seconds_total", cgroup="job") == 3.5
+    assert samples("cgroup_cpu_quota_cores", cgroup="job") == 1.5
+    assert samples("cgroup_cpus", cgroup="job") == 5
+    assert samples("cgroup_io_read_bytes_total", cgroup="job", device="sda") == 10
+    assert samples("cgroup_io_write_bytes_total", cgroup="job", device="253:1") == 2
+    assert samples("cgroup_pressure_seconds_total", cgroup="job", resource="cpu", kind="some") == 1.5
+    assert samples("cgroup_pressure_seconds_total", cgroup="job", resource="io", kind="some") == 3.0
+    assert samples("cgroup_pressure_seconds_total", cgroup="job", resource="io", kind="full") is None
+    assert samples.labels("cgroup_info") == [
+        {
+            "controller": "unified",
+            "path": "/system.slice/slurmstepd.scope/job_42",
+            "scope": "job",
+            "slurm_job_id": "42",
+            "version": "v2",
+        }
+    ]
+    assert context.malformed.count == 0
+
+
+def test_v1(tmp_path: Path) -> None:
+    """The same names and units; OOM kills and failures of the steps count."""
+    context = v1_tree(tmp_path)
+    samples = collect(COLLECTOR.create(context))
+    assert {name: samples(name, cgroup="job") for name in COMMON} == COMMON
+    assert samples("cgroup_cpu_seconds_total", cgroup="job", mode="user") == 3.0
+    assert samples("cgroup_cpu_seconds_total", cgroup="job", mode="system") == 1.0
+    assert samples("cgroup_cpu_usage_seconds_total", cgroup="job") == 4.1
+    assert samples("cgroup_cpu_quota_cores", cgroup="job") == 2.5
+    assert samples("cgroup_cpus", cgroup="job") == 2
+    assert samples("cgroup_io_write_bytes_total", cgroup="job", device="8:0") == 20
+    assert {labels["version"] for labels in samples.labels("cgroup_info")} == {"v1"}
+    assert context.malformed.count == 0
+
+
+def test_v1_counters_of_steps_that_have_ended(tmp_path: Path) -> None:
+    """A step's group goes with its OOM kills in it; the job's counter stays."""
+    collector = COLLECTOR.create(v1_tree(tmp_path))
+    collect(collector)
+    job = tmp_path / "sys" / "fs" / "cgroup" / "memory" / "slurm" / "uid_5" / "job_42"
+    shutil.rmtree(job / "step_0")
+    samples = collect(collector)
+    assert samples("cgroup_memory_oom_kills_total", cgroup="job") == 1
+    assert samples("cgroup_memory_failures_total", cgroup="job") == 7
+    write_files(job, {"step_1/memory.failcnt": "3\n"})
+    assert collect(collector)("cgroup_memory_failures_total", cgroup="job") == 10
+
+
+def test_hybrid(tmp_path: Path) -> None:
+    """v1's controllers are read from v1, pressure from v2."""
+    context = v1_tree(tmp_path)
+    base = "system.slice/slurmd.service"
+    files = {f"unified/{base}/{name}": text for name, text in V2_JOB.items()} | {"unified/cgroup.controllers": "\n"}
+    write_files(tmp_path / "sys" / "fs" / "cgroup", files)
+    with (tmp_path / "proc" / "self" / "cgroup").open("a") as membership:
+        membership.write(f"0::/{base}\n")
+    samples = collect(COLLECTOR.create(context))
+    assert samples("cgroup_memory_limit_bytes", cgroup="job") == 5000
+    assert samples("cgroup_memory_usage_bytes", cgroup="self") is None
+    assert samples("cgroup_cpu_usage_seconds_total", cgroup="self") is None
+    assert samples("cgroup_pressure_seconds_total", cgroup="self", resource="memory", kind="full") == 1e-6
+
+
+def test_no_limits(tmp_path: Path) -> None:
+    """What does not limit is absent, not a huge number."""
+    context = tree(
         tmp_path,
         {
-            "proc/self/cgroup": f"4:memory:/{job}/step_0/task_0\n3:cpuacct,cpu:/{job}/step_0\n",
-            "proc/self/mountinfo": "30 25 0:26 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
-            "31 25 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n",
-            f"sys/fs/cgroup/memory/{job}/memory.usage_in_bytes": "1000\n",
-            f"sys/fs/cgroup/memory/{job}/memory.limit_in_bytes": "9223372036854771712\n",
-            f"sys/fs/cgroup/memory/{job}/memory.stat": "cache 1\ntotal_rss 600\ntotal_cache 400\ntotal_inactive_file 300\n",
-            f"sys/fs/cgroup/memory/{job}/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
-            f"sys/fs/cgroup/cpu,cpuacct/{job}/cpuacct.usage": "2500000000\n",
-            f"sys/fs/cgroup/cpu,cpuacct/{job}/cpuacct.stat": "user 150\nsystem 50\n",
+            "cgroup.controllers": "",
+            "a/memory.current": "5\n",
+            "a/memory.max": "max\n",
+            "a/cpu.max": "max 100000\n",
+            "a/cpu.stat": "usage_usec 1\n",
         },
+        "0::/a\n",
     )
-    found, context = values(tmp_path)
-    assert found["cgroup_cpu_usage_seconds_total",] == 2.5
-    assert found["cgroup_cpu_seconds_total", "user"] == 1.5
-    assert found["cgroup_memory_anon_bytes",] == 600
-    assert found["cgroup_memory_working_set_bytes",] == 700
-    assert found["cgroup_memory_oom_kills_total",] == 2
-    assert ("cgroup_memory_limit_bytes",) not in found
-    assert not context.errors
+    samples = collect(COLLECTOR.create(context))
+    assert samples("cgroup_memory_usage_bytes", cgroup="self") == 5
+    for name in ("cgroup_memory_limit_bytes", "cgroup_cpu_quota_cores", "cgroup_memory_working_set_bytes"):
+        assert samples(name, cgroup="self") is None
+    assert "cgroup_cpu_throttled_seconds_total" not in samples.names()
 
 
-def test_job_id_finds_the_group_from_outside(tmp_path):
-    """A sidecar outside of the job's group (ParaStation's launcher) finds it by SLURM_JOB_ID."""
-    tree(tmp_path, {**V2, "proc/self/cgroup": "0::/\n"})
-    found, _ = values(tmp_path, SLURM_JOB_ID="7")
-    assert ("cgroup_info", "memory", "job", "v2") in found
-    assert ("cgroup_info", "memory", "root", "v2") not in found
+def test_nothing_to_read_is_said(tmp_path: Path) -> None:
+    """With the reason, instead of an empty answer."""
+    for files in ({}, {"cgroup.controllers": ""}):
+        (tmp_path / "sys" / "fs" / "cgroup").mkdir(parents=True, exist_ok=True)
+        samples = collect(COLLECTOR.create(tree(tmp_path, files, "")))
+        labels = samples.labels("cgroup_up")
+        assert len(labels) == 1
+        assert labels[0]["reason"]
+        assert samples("cgroup_up", reason=labels[0]["reason"]) == 0
 
 
-def test_nothing_to_read(tmp_path):
-    """Without any control group the answer says so, and is no failure."""
-    (tmp_path / "proc").mkdir()
-    found, _ = values(tmp_path)
-    assert list(found.values()) == [0.0]
-    assert "no cgroup controller" in next(iter(found))[1]
+def test_damaged_files_are_counted_and_left_out(tmp_path: Path) -> None:
+    """Never a wrong number."""
+    context = v2_tree(tmp_path)
+    job = tmp_path / "sys" / "fs" / "cgroup" / "system.slice" / "slurmstepd.scope" / "job_42"
+    write_files(job, {"memory.current": "10_00\n", "cpu.stat": "usage_usec 35x\nuser_usec 2500000\n", "cpu.max": "x"})
+    samples = collect(COLLECTOR.create(context))
+    assert samples("cgroup_memory_usage_bytes", cgroup="job") is None
+    assert samples("cgroup_memory_working_set_bytes", cgroup="job") is None
+    assert samples("cgroup_cpu_usage_seconds_total", cgroup="job") is None
+    assert samples("cgroup_cpu_seconds_total", cgroup="job", mode="user") == 2.5
+    assert context.malformed.count == 3
 
 
-def test_malformed_lines_are_counted(tmp_path):
-    """A broken line costs itself and is counted; the others are read."""
-    tree(
-        tmp_path, {**V2, f"{V2_JOB}/memory.current": "lots\n", f"{V2_JOB}/cpu.stat": "usage_usec 5000000\nuser_usec\n"}
-    )
-    found, context = values(tmp_path)
-    assert ("cgroup_memory_usage_bytes",) not in found
-    assert found["cgroup_cpu_usage_seconds_total",] == 5.0
-    assert context.errors["cgroup"] == 2
+def test_a_group_that_goes(tmp_path: Path) -> None:
+    """It is looked for again at once, not only when the memory of it has run out."""
+    context = v2_tree(tmp_path)
+    collector = COLLECTOR.create(context)
+    collect(collector)
+    shutil.rmtree(tmp_path / "sys" / "fs" / "cgroup" / "system.slice")
+    assert collect(collector)("cgroup_memory_usage_bytes", cgroup="job") is None
 
 
-@pytest.mark.parametrize(
-    ("text", "count"), [("0-3,8\n", 5), ("", 0), ("7", 1), ("a-b", None), ("3-", None), ("1-1", 1)]
-)
-def test_lists_of_cpus(text, count):
-    """A list of CPUs is counted; what is none is refused."""
-    assert count_cpus(text) == count
-
-
-@given(st.text(max_size=300))
-def test_any_text_is_read(text):
-    """No text makes the parsers fail."""
-    assert all(isinstance(mount, Mount) for mount in parse_mountinfo(text))
-    assert isinstance(parse_membership(text), dict)
-    count_cpus(text)
-
-
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared captures are not part of the project")
-@pytest.mark.parametrize(
-    ("name", "job", "usage", "memory"),
-    [
-        ("v1-slurm", "slurm/uid_*/job_*", "cpuacct/{}/cpuacct.usage", "memory/{}/memory.usage_in_bytes"),
-        ("v2-slurmstepd-scope", "system.slice/slurmstepd.scope/job_*", "{}/cpu.stat", "{}/memory.current"),
-    ],
-)
-def test_shared_captures(tmp_path, name, job, usage, memory):
-    """Real captures of Slurm's groups give what their files say, without an error."""
-    base = tmp_path / "sys" / "fs" / "cgroup"
-    base.mkdir(parents=True)
-    (tmp_path / "proc").mkdir()
-    for entry in (SHARED / name).iterdir():
-        shutil.copytree(entry, base / entry.name)
-    first = base if name.startswith("v2") else base / "memory"
-    if name.startswith("v2"):
-        (base / "cgroup.controllers").touch()
-    for group in first.glob(job):
-        inside = group.relative_to(first).as_posix()
-        found, context = values(tmp_path, SLURM_JOB_ID=group.name.removeprefix("job_"))
-        assert found["cgroup_memory_usage_bytes",] == int((base / memory.format(inside)).read_text())
-        words = (base / usage.format(inside)).read_text().split()
-        seconds = int(words[1]) / 1e6 if words[0] == "usage_usec" else int(words[0]) / 1e9
-        assert found["cgroup_cpu_usage_seconds_total",] == pytest.approx(seconds)
-        assert not context.errors
-        return
-    raise AssertionError("the capture holds no job")
+def test_this_machine() -> None:
+    """Whatever it is, the collector answers."""
+    assert "cgroup_up" in collect(COLLECTOR.create(Context())).names()

@@ -1,177 +1,196 @@
-"""The sidecar as a process: its token, its manners with hostile clients, its collectors' independence."""
+"""/metrics over the network, by real sidecars on loopback."""
 
-import contextlib
-import os
+import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
-import requests
-from prometheus_client.core import GaugeMetricFamily
 
-from exporters import cli
-from exporters.collector import Context
-from exporters.registry import names
-from exporters.runner import Runner
+from tests.exporters.exposition import Samples, check_metrics
+from tests.exporters.sidecar import TOKEN, Sidecar, end, read_answer, serving
 
-TOKEN = "s3cret-token"
+RUN = "20261123-142207-demo-a3f9"
+
+pytestmark = pytest.mark.real
 
 
-@pytest.fixture
-def sidecar(tmp_path):
-    """A sidecar on a free port; gives its address."""
-    token = tmp_path / "token"
-    token.write_text(TOKEN)
-    token.chmod(0o600)
-    child = subprocess.Popen(
-        [sys.executable, "-m", "exporters", "process", "cgroup", "--token-file", str(token), "--run-id", "run-1"],
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    yield child.stdout.readline().split()[1]
-    child.terminate()
-    assert child.wait(5) == 0
+@pytest.fixture(scope="module")
+def sidecar(tmp_path_factory: pytest.TempPathFactory) -> "Sidecar":
+    """Serve process and cgroup for this module."""
+    with serving(tmp_path_factory.mktemp("sidecar"), "process", "cgroup", "--run-id", RUN) as one:
+        yield one
 
 
-def scrape(address, token=TOKEN, path="/metrics"):
-    """Ask a sidecar."""
-    return requests.get(f"http://{address}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=5)
+def test_metrics(sidecar: Sidecar) -> None:
+    """The exposition, its type, and the run in a header."""
+    answer = sidecar.ask()
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert answer.headers["x-dashcam-run"] == RUN
+    assert int(answer.headers["content-length"]) == len(answer.body)
+    assert Samples.parse(answer.body)("exporter_collector_success", collector="process") == 1
+    check_metrics(answer.body)
 
 
-@pytest.mark.real
-def test_answers_its_token_only(sidecar):
-    """Without the token everything is 401, other paths included; with it, /metrics and its run's id."""
-    assert requests.get(f"http://{sidecar}/metrics", timeout=5).status_code == 401
-    assert requests.get(f"http://{sidecar}/", timeout=5).status_code == 401
-    for wrong in ("", "x", TOKEN + "x", TOKEN[:-1], "é"):
-        headers = {"Authorization": f"Bearer {wrong}".encode()}
-        assert requests.get(f"http://{sidecar}/metrics", headers=headers, timeout=5).status_code == 401
-    answer = scrape(sidecar)
-    assert answer.status_code == 200
-    assert answer.headers["X-Dashcam-Run"] == "run-1"
-    assert 'exporter_collector_success{collector="process"} 1.0' in answer.text
-    assert scrape(sidecar, path="/other").status_code == 404
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/", "/nothing"])
+@pytest.mark.parametrize("token", [None, "", "wrong", TOKEN[:-1], TOKEN + "x"])
+def test_strangers_learn_nothing(sidecar: Sidecar, path: str, token: str | None) -> None:
+    """Without the token every path answers the same."""
+    answer = sidecar.ask(path, token)
+    assert answer.status == 401
+    assert b"exporter_" not in answer.body
+    assert answer.headers["x-dashcam-run"] == RUN
 
 
-@pytest.mark.real
-def test_slow_clients_do_not_stop_a_scrape(sidecar):
-    """Hundreds of connections that never finish their request do not keep a scrape waiting."""
-    host, port = sidecar.split(":")
-    with contextlib.ExitStack() as stack:
-        for _ in range(400):
-            slow = stack.enter_context(socket.create_connection((host, int(port)), timeout=5))
-            slow.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
-        begin = time.monotonic()
-        assert scrape(sidecar).status_code == 200
-        assert time.monotonic() - begin < 2
+@pytest.mark.parametrize(("method", "path"), [("GET", "/healthz"), ("GET", "/"), ("POST", "/metrics"), ("GET", "")])
+def test_nothing_else_is_there(sidecar: Sidecar, method: str, path: str) -> None:
+    """With the token, only GET and HEAD of /metrics are answered."""
+    answer = sidecar.ask(path, method=method)
+    assert answer.status == 404
+    assert answer.headers["x-dashcam-run"] == RUN
 
 
-@pytest.mark.real
+def test_head_and_query(sidecar: Sidecar) -> None:
+    """HEAD has no body; a query is passed over."""
+    assert sidecar.ask(method="HEAD").body == b""
+    assert sidecar.ask("/metrics?name[]=x").status == 200
+
+
 @pytest.mark.parametrize(
-    "words", [b"\r\n\r\n", b"\0" * 100 + b"\r\n\r\n", b"GET " + b"x" * 20000, b"GET / HTTP/1.1\n\n"]
+    "request_bytes",
+    [
+        b"\r\n\r\n",
+        b"\x00\xff\xfe\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET /metrics HTTP/1.1\r\nAuthorization\r\n:\r\n\r\n",
+        b"GET /metrics HTTP/1.1\r\nAuthorization: Bearer \xff\r\n\r\n",
+    ],
 )
-def test_nonsense_is_survived(sidecar, words):
-    """Bytes that are no request are answered or dropped; the sidecar goes on."""
-    host, port = sidecar.split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as client, contextlib.suppress(OSError):
-        client.sendall(words)
-        client.shutdown(socket.SHUT_WR)
-        client.recv(1000)
-    assert scrape(sidecar).status_code == 200
+def test_nonsense_is_refused(sidecar: Sidecar, request_bytes: bytes) -> None:
+    """It is no reason to fall over."""
+    assert sidecar.send(request_bytes).status == 401
+    assert sidecar.ask().status == 200
 
 
-@pytest.mark.real
-def test_once_is_clean(tmp_path):
-    """--once prints one scrape that promtool finds nothing wrong with."""
-    made = subprocess.run([sys.executable, "-m", "exporters", *names(), "--once"], capture_output=True, check=True)
-    done = subprocess.run(["promtool", "check", "metrics"], input=made.stdout, capture_output=True, check=False)
-    assert (done.returncode, done.stderr) == (0, b""), done.stderr
+def test_a_head_that_is_too_large(sidecar: Sidecar) -> None:
+    """The connection is closed; memory stays bounded."""
+    with sidecar.connect() as connection:
+        try:
+            connection.sendall(b"GET /metrics HTTP/1.1\r\nX: " + b"x" * 100_000)
+            assert connection.recv(10) == b""
+        except ConnectionError:
+            pass
+    assert sidecar.ask().status == 200
 
 
-def run(capsys, *arguments):
-    """Run the command line in this process."""
-    code = cli.run(arguments)
-    return code, capsys.readouterr().err
+def test_a_request_that_comes_in_pieces(sidecar: Sidecar) -> None:
+    """A slow but honest client is served."""
+    with sidecar.connect() as connection:
+        for piece in (b"GET /metr", b"ics HTTP/1.1\r\nAuthorization: Bea", f"rer {TOKEN}\r\n\r".encode(), b"\n"):
+            connection.sendall(piece)
+            time.sleep(0.02)
+        assert read_answer(connection).status == 200
 
 
-def test_usage_errors(capsys, tmp_path):
-    """What cannot be done is said in one line with the mend."""
-    assert run(capsys, "proces") == (
-        2,
-        "exporter: no sidecar 'proces': did you mean 'process'? there are cgroup, process\n",
-    )
-    assert "--token-file is missing" in run(capsys, "process")[1]
-    assert run(capsys, "process", "--listen", "nowhere")[0] == 2
-    assert "cannot be read" in run(capsys, "process", "--token-file", str(tmp_path / "none"))[1]
-    readable = tmp_path / "token"
-    readable.write_text("x")
-    readable.chmod(0o644)
-    assert run(capsys, "process", "--token-file", str(readable)) == (
-        1, f"exporter: the token file {readable} can be read by others: chmod 600 {readable}\n",
-    )  # fmt: skip
+def test_slow_loris(sidecar: Sidecar) -> None:
+    """Hundreds of connections that never finish their request do not stop a scrape, nor do new ones coming in."""
+    lorises: list[socket.socket] = []
+    try:
+        for _ in range(700):
+            loris = sidecar.connect()
+            loris.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
+            lorises.append(loris)
+        begun = time.monotonic()
+        assert sidecar.ask().status == 200
+        assert time.monotonic() - begun < 2.0
+        stop = threading.Event()
+        opened: list[socket.socket] = []
+
+        def keep_coming() -> None:
+            while not stop.is_set() and len(opened) < 2000:
+                opened.append(sidecar.connect())
+
+        flood = threading.Thread(target=keep_coming)
+        flood.start()
+        try:
+            for _ in range(5):
+                begun = time.monotonic()
+                assert sidecar.ask().status == 200
+                assert time.monotonic() - begun < 3.0
+        finally:
+            stop.set()
+            flood.join(10)
+            lorises += opened
+    finally:
+        for loris in lorises:
+            loris.close()
 
 
-def test_taken_port(capsys, tmp_path):
-    """A port that is taken is named."""
-    token = tmp_path / "token"
-    token.touch(mode=0o600)
-    token.write_text("x")
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        holder.listen()
-        address = f"127.0.0.1:{holder.getsockname()[1]}"
-        code, err = run(capsys, "process", "--token-file", str(token), "--listen", address)
-    assert code == 1
-    assert address in err
+def test_many_at_once(sidecar: Sidecar) -> None:
+    """Twenty clients are all answered."""
+    statuses: list[int] = []
+    clients = [threading.Thread(target=lambda: statuses.append(sidecar.ask().status)) for _ in range(20)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join(10)
+    assert statuses == [200] * 20
 
 
-class Good:
-    """A collector that works."""
-
-    def collect(self):
-        """Give one family."""
-        yield GaugeMetricFamily("good", "Fine.", value=1)
-
-
-class Bad:
-    """A collector that fails."""
-
-    def collect(self):
-        """Fail."""
-        raise RuntimeError("broken")
-
-
-class Hung:
-    """A collector that reads what never comes, as from a hung mount: a FIFO without a writer."""
-
-    def __init__(self, path):
-        os.mkfifo(path)
-        self.path = path
-
-    def collect(self):
-        """Hang."""
-        self.path.read_text()
-        yield GaugeMetricFamily("late", "Too late.", value=1)
+def test_a_slow_head_is_cut_off(tmp_path: Path) -> None:
+    """After the deadline, however steadily bytes trickle in."""
+    with serving(tmp_path, "cgroup", code="import exporters.server\nexporters.server.HEAD_WITHIN = 0.4") as sidecar:
+        with sidecar.connect() as connection:
+            begun = time.monotonic()
+            cut = False
+            while not cut and time.monotonic() - begun < 5:
+                try:
+                    connection.sendall(b"x")
+                    connection.settimeout(0.05)
+                    cut = connection.recv(1) == b""
+                except TimeoutError:
+                    continue
+                except ConnectionError:
+                    cut = True
+            assert cut
+            assert 0.3 < time.monotonic() - begun < 3
+        assert "x-dashcam-run" not in sidecar.ask().headers, "no run, no header"
 
 
-def test_one_that_fails_or_hangs_stops_no_other(tmp_path, capsys):
-    """The scrape answers within its deadline with the other collectors, and says what went wrong."""
-    hung = Hung(tmp_path / "fifo")
-    runner = Runner({"good": Good(), "bad": Bad(), "hung": hung}, Context(), 0.3, "1")
-    threads = threading.active_count()
-    for round_ in (1, 2, 3):
-        begin = time.monotonic()
-        text, failed = runner.scrape()
-        assert time.monotonic() - begin < 0.6
-        assert failed == ["bad", "hung"]
-        lines = text.decode().splitlines()
-        assert "good 1.0" in lines
-        assert f'exporter_collector_timeouts_total{{collector="hung"}} {round_}.0' in lines
-        assert f'exporter_collector_failures_total{{collector="bad"}} {round_}.0' in lines
-        assert 'exporter_collector_success{collector="good"} 1.0' in lines
-        assert 'exporter_collector_success{collector="hung"} 0.0' in lines
-    assert threading.active_count() == threads
-    assert capsys.readouterr().err == "collector bad: RuntimeError: broken\n"
-    (tmp_path / "fifo").write_text("")
+HANGING = """
+import exporters.registry as registry, time
+from exporters.collector import CollectorKind
+class Hang:
+    name = "hang"
+    def collect(self): time.sleep(3600)
+found = dict(registry.collectors(), hang=CollectorKind("hang", "hangs", lambda context: Hang()))
+registry.collectors = lambda: found
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_within_a_second(tmp_path: Path, number: signal.Signals) -> None:
+    """Also while a collector hangs, a scrape waits for it, and a client idles."""
+    with serving(tmp_path, "hang", "cgroup", "--timeout", "30", code=HANGING) as sidecar:
+        idle, waiting = sidecar.connect(), sidecar.connect()
+        with idle, waiting:
+            waiting.sendall(f"GET /metrics HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode())
+            time.sleep(0.1)
+            code, seconds = end(sidecar, number)
+        assert code == 0, (tmp_path / "stderr").read_text()
+        assert seconds < 1.0
+        assert (tmp_path / "stderr").read_text() == ""
+
+
+def test_a_hanging_collector_behind_the_server(tmp_path: Path) -> None:
+    """The scrape comes within the deadline, without the collector that hangs."""
+    with serving(tmp_path, "hang", "cgroup", "--timeout", "0.3", code=HANGING) as sidecar:
+        for _ in range(3):
+            begun = time.monotonic()
+            samples = Samples.parse(sidecar.ask().body)
+            assert time.monotonic() - begun < 1.5
+            assert samples("exporter_collector_success", collector="hang") == 0
+            assert samples("exporter_collector_success", collector="cgroup") == 1
+        assert samples("exporter_collector_timeouts_total", collector="hang") == 3
