@@ -57,14 +57,15 @@ def test_works_from_a_clean_environment(wheel, tmp_path):
     script = """
 import importlib.resources as r, dashcam, reports, recipes, runs.reader, pathlib
 from jobs.catalog import catalog
-assert str(pathlib.Path(dashcam.__file__)).startswith(%r), dashcam.__file__
+assert str(pathlib.Path(dashcam.__file__)).startswith(PLACE), dashcam.__file__
 for name in ("report.js", "report.css", "uPlot.iife.min.js", "uPlot.min.css", "LICENSE.uPlot"):
     assert (r.files("reports") / "assets" / name).read_text()
 assert (r.files("reports") / "templates" / "report.html.j2").read_text()
 assert (r.files("recipes") / "recipe.schema.json").read_text()
 demo = pathlib.Path(str(r.files("recipes") / "demo.yaml"))
 print(runs.reader.load(demo, catalog())[0].name)
-""" % str(tmp_path)
+"""
+    script = f"PLACE = {str(tmp_path)!r}\n{script}"
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     done = subprocess.run([python, "-c", script], capture_output=True, text=True, check=False, env=environment, cwd="/")
     assert done.stdout == "demo\n", done.stderr

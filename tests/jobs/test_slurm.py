@@ -162,7 +162,7 @@ def test_stop_ends_a_job(cluster):
 
 def test_stop_withdraws_a_waiting_job(cluster):
     """`dashcam stop` of a job that waits takes it out of the queue and seals what there is: the recipe."""
-    run, job = cluster.submit(5, "00:05:00", "--set", "allocation.constraint=null", "--set", "allocation.nodes=4")
+    run, _ = cluster.submit(5, "00:05:00", "--set", "allocation.nodes=4")
     waiting, second = cluster.submit(
         5, "00:05:00", "--set", "allocation.nodes=4", "--set", "allocation.cpus_per_node=8"
     )
