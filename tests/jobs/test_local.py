@@ -355,8 +355,8 @@ def test_service_that_never_answers(driver):
     recipe = driver.root / "never.yaml"
     recipe.write_text(
         "name: never\nservices:\n"
-        f"  app: {{kind: command, command: [{sys.executable}, -c, 'import time; print(\"waiting\", flush=True); time.sleep(99)'],"
-        " ready_within: 1s}\n"
+        f"  app:\n    kind: command\n    ready_within: 1s\n    command: [{sys.executable}, -c,"
+        " 'import time; print(\"waiting\", flush=True); time.sleep(99)']\n"
         "load: {generator: openai, phases: [{name: steady, for: 1s, rate: 1}]}\n"
     )
     done = driver.call("run", str(recipe))

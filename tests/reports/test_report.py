@@ -156,7 +156,8 @@ return dashcam.plots().map(plot => {
   const { width, height } = plot.ctx.canvas;
   const colours = new Set();
   const data = plot.ctx.getImageData(0, 0, width, height).data;
-  for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 200) colours.add(data[i] << 16 | data[i+1] << 8 | data[i+2]);
+  for (let i = 0; i < data.length; i += 4)
+    if (data[i + 3] > 200) colours.add(data[i] << 16 | data[i+1] << 8 | data[i+2]);
   return colours.size;
 });
 """
