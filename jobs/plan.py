@@ -125,6 +125,7 @@ class Planner:
     def _node_exporter(self, node: Node) -> tuple[Program, Scrape]:
         binary = find_program(NODE_EXPORTER, "node_exporter")
         name, port = f"node-exporter-{node.index}", self._port(node, None)
+        self.versions["node_exporter"] = str(Version.of(binary))
         web = self._node_web = self._node_web or write_web_config(
             self.run.live, "node-exporter", Credentials.generate()
         )

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -24,6 +25,7 @@ from jobs.program import StartError
 from jobs.services.base import PlanError
 from loadtests import progress
 from prometheus.client import Client, PrometheusError
+from prometheus.version import VersionError
 from runs import atomic
 from runs.directory import RunDirectory
 from runs.manifest import Ending as EndingWord
@@ -74,10 +76,15 @@ class Supervisor:
                 self._watch()
             except StoppedEarly:
                 raise self.asked or Ended("failed", "a program stopped the start") from None
-            except (StartError, PlanError, PortError, AllocationError, PrometheusError) as error:
+            except (StartError, PlanError, PortError, AllocationError, PrometheusError, VersionError) as error:
                 raise self.asked or Ended("failed", str(error)) from error
             except OSError as error:
                 raise Ended("failed", _os_error(error, self.run_directory.path)) from error
+            except Ended:
+                raise
+            except Exception as error:
+                traceback.print_exc()  # a fault of ours must not cost the recording
+                raise Ended("failed", f"dashcam itself failed ({type(error).__name__}: {error})") from error
         except Ended as ended:
             return self._end(ended)
         raise AssertionError("a run ends by Ended")

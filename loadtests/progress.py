@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from runs import atomic
+from runs.manifest import PhaseSpan
 
 PROGRESS = "progress.json"
 RESULT = "result.json"
@@ -14,17 +15,9 @@ RESULT = "result.json"
 State = Literal["setup", "ready", "running", "drain", "done", "interrupted", "failed"]
 
 
-class Span(BaseModel):
-    """A phase as it happened (UTC), with what was counted in it by intended time."""
+class Span(PhaseSpan):
+    """A phase as it happened, with what was counted in it by intended time."""
 
-    name: str
-    measured: bool
-    started: datetime
-    ended: datetime
-    rate: float | None = None
-    users: int | None = None
-    arrival: str | None = None
-    think: float = 0.0
     intended: int = 0
     sent: int = 0
     ok: int = 0

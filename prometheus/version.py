@@ -1,19 +1,19 @@
-"""Which Prometheus this is: majors differ in flags and in configuration keys."""
+"""Which release this is, of Prometheus or an exporter: majors differ in flags and in configuration keys."""
 
 import re
 import subprocess
 from dataclasses import dataclass
 
-_PATTERN = re.compile(r"^prometheus, version (\d+)\.(\d+)\.(\d+)", re.MULTILINE)
+_PATTERN = re.compile(r"^[a-z_]+, version (\d+)\.(\d+)\.(\d+)", re.MULTILINE)
 
 
 class VersionError(Exception):
-    """A binary did not say which Prometheus it is."""
+    """A binary did not say which release it is."""
 
 
 @dataclass(frozen=True, order=True)
 class Version:
-    """A release of Prometheus."""
+    """A release of a program of the Prometheus family."""
 
     major: int
     minor: int
@@ -21,10 +21,10 @@ class Version:
 
     @classmethod
     def parse(cls, text: str) -> "Version":
-        """Read what `prometheus --version` prints. Raises VersionError."""
+        """Read what `--version` prints. Raises VersionError."""
         if match := _PATTERN.search(text):
             return cls(*map(int, match.groups()))
-        raise VersionError(f"not the words of `prometheus --version`: {text[:200]!r}")
+        raise VersionError(f"not the words of such a program's --version: {text[:200]!r}")
 
     @classmethod
     def of(cls, binary: str) -> "Version":

@@ -49,7 +49,17 @@ def test_works_from_a_clean_environment(wheel, tmp_path):
         [python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"],
         capture_output=True, text=True, check=True,
     ).stdout.strip()  # fmt: skip
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--prefix"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--ignore-installed",
+        "--prefix",
+    ]
     subprocess.run([*pip, str(tmp_path / "env"), str(wheel)], check=True, capture_output=True)
     # The dependencies are those of this environment: that they resolve is what `make setup` shows.
     here = next(entry for entry in sys.path if entry.endswith("site-packages"))

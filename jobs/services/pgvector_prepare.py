@@ -61,15 +61,24 @@ def _hand_over(binaries: Path, home: Path, scratch: Path, password: Path) -> tup
     lowered = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--inh-caps=-all", "--")
     os.chown(scratch, nobody.pw_uid, nobody.pw_gid)
     os.chown(password, nobody.pw_uid, nobody.pw_gid)
-    for parent in scratch.parents:
-        if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o011)  # our own scratch directory: may be passed through, not listed
-    readable = subprocess.run([*lowered, str(binaries / "bin" / "postgres"), "--version"], check=False,
-                              capture_output=True, cwd="/").returncode == 0  # fmt: skip
-    if not readable:
-        shutil.copytree(binaries, home, symlinks=True)
-        home.chmod(0o755)
+    if scratch.parent.name.startswith("dashcam-"):
+        scratch.parent.chmod(0o711)  # the run's own directory: may be passed through, not listed
+    # Asked of a program that runs as nobody: the exec itself still happens with root's rights.
+    readable = subprocess.run([*lowered, "test", "-r", str(binaries / "bin" / "postgres")], check=False, cwd="/")
+    if readable.returncode != 0:
+        home.symlink_to(_copy(binaries, scratch / "wheel"))
     return lowered
+
+
+def _copy(binaries: Path, place: Path) -> Path:
+    """Copy PACKAGE/pginstall and, where a wheel keeps its libraries, PACKAGE.libs beside it; returns the former."""
+    package = binaries.parent
+    copy = place / package.name / binaries.name
+    shutil.copytree(binaries, copy, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, place / libraries.name)
+    return copy
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 from tests.lab import install
 from tests.lab.errors import LabError
@@ -44,8 +43,8 @@ def _up(lab: SlurmLab) -> int:
 
 
 def _run(lab: SlurmLab, argv: list[str]) -> int:
-    """Run the command in the folder this was called from, with its input and output ours."""
-    return subprocess.run(lab.user_command(argv, Path.cwd()), env=lab.env, check=False).returncode
+    """Run the command in the user's home (which the caller's folder may be closed to), its input and output ours."""
+    return subprocess.run(lab.user_command(argv), env=lab.env, check=False).returncode
 
 
 def main() -> int:
