@@ -9,6 +9,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from jobs import identity
@@ -31,9 +32,9 @@ class Ending:
 
     def save_series(self, client: Client | None, data: Path, scratch: Path) -> None:
         """Put the run's blocks under tsdb/: from the living Prometheus, or from what a dead one left in `data`."""
-        with self._step("the snapshot"):
+        with self.step("the snapshot"):
             if client is not None:
-                with self._step("the snapshot of the running Prometheus"):
+                with self.step("the snapshot of the running Prometheus"):
                     snapshot.take(client, data, self._run)
                     return
             if data.is_dir():
@@ -41,9 +42,9 @@ class Ending:
 
     def save_records(self) -> None:
         """Close the records and take the load's phases over into the manifest."""
-        with self._step("the records"):
+        with self.step("the records"):
             records.finish(self._run.load)
-        with self._step("the load's progress"):
+        with self.step("the load's progress"):
             last = progress.read(self._run.load)
             if last is not None:
                 self._journal.set(phases=[self._span(span) for span in last.phases])
@@ -57,7 +58,7 @@ class Ending:
 
     def kill_leftovers(self) -> None:
         """End what still carries the run's id on this node: children that left their program's group."""
-        with self._step("the clean-up of processes"):
+        with self.step("the clean-up of processes"):
             for _attempt in range(3):
                 left = list(identity.tagged(self._run.id))
                 if not left:
@@ -73,21 +74,23 @@ class Ending:
     def seal(self, scratch: Path) -> Verdict | None:
         """Judge, render, remove what is not part of the recording, seal."""
         verdict = None
-        self._journal.set(ended=now(), state="ended")
-        with self._step("the report"):
+        with self.step("the record of the end"):
+            self._journal.set(ended=now(), state="ended")
+        with self.step("the report"):
             verdict = build.build(self._run, scratch)
             self._journal.set(verdict=verdict)
-        with self._step("the clean-up of scratch files"):
+        with self.step("the clean-up of scratch files"):
             shutil.rmtree(scratch, ignore_errors=True)
             shutil.rmtree(self._run.live, ignore_errors=True)
-        with self._step("the last record"):
+        with self.step("the last record"):
             self._journal.set(endpoints={}, scratch="")
-        with self._step("the seal"):
+        with self.step("the seal"):
             seal.seal(self._run)
         return verdict
 
     @contextlib.contextmanager
-    def _step(self, what: str) -> Iterator[None]:
+    def step(self, what: str) -> Iterator[None]:
+        """Try a part of the end; when it fails that is kept in `problems` and in the notes, and the end goes on."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 - whatever failed, the steps after it are still worth doing
@@ -98,8 +101,9 @@ class Ending:
                 self._journal.note(text)
 
 
-def timed(timings: dict[str, float], name: str, action: Callable[[], None]) -> None:
-    """Run `action` and keep how long it took, in seconds."""
+def timed(timings: dict[str, float], name: str, step: AbstractContextManager[None], action: Callable[[], None]) -> None:
+    """Run `action` inside `step` and keep how long it took, in seconds."""
     begin = time.monotonic()
-    action()
+    with step:
+        action()
     timings[name] = round(time.monotonic() - begin, 3)

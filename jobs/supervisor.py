@@ -1,6 +1,7 @@
 """The one long-lived process of a run, on the head of its allocation: `python -m jobs.supervisor RUN_DIRECTORY`."""
 
 import ctypes
+import functools
 import os
 import shutil
 import signal
@@ -215,17 +216,17 @@ class Supervisor:
         if ended.ending == "completed" and self.client is not None:
             # The load stays until it is stopped, so that the last figures are scraped once more.
             time.sleep(2 * self.recipe.watch.interval)
-        timed(timings, "stop_load", lambda: self.crew.stop(["load"]))
+        step = ending.step
+        timed(timings, "stop_load", step("stopping the load"), lambda: self.crew.stop(["load"]))
         client = self.client if self.crew.running("prometheus") else None
-        timed(
-            timings,
-            "snapshot",
-            lambda: ending.save_series(client, self.scratch / "prometheus", self.scratch / "reopened"),
-        )
-        timed(timings, "stop_programs", self.crew.stop)
+        data = self.scratch / "prometheus"
+        save = functools.partial(ending.save_series, client, data, self.scratch / "reopened")
+        timed(timings, "snapshot", step("saving the series"), save)
+        timed(timings, "stop_programs", step("stopping the programs"), self.crew.stop)
         ending.save_records()
         ending.kill_leftovers()
-        self.allocation.clean(self.scratch)
+        with step("the clean-up of the other nodes"):
+            self.allocation.clean(self.scratch)
         timings["load_end_to_report"] = round(time.monotonic() - begin, 3)
         verdict = ending.seal(self.scratch)
         if ended.ending == "cancelled":
