@@ -1,6 +1,9 @@
 """One clock for a load: monotonic inside, UTC outside, tied together once."""
 
 import time
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock:
@@ -13,3 +16,7 @@ class Clock:
     def utc_ns(self, monotonic: float) -> int:
         """Return the UTC time in ns of a monotonic time in seconds."""
         return self._utc + round((monotonic - self._monotonic) * 1e9)
+
+    def utc(self, monotonic: float) -> datetime:
+        """Return the same cut to microseconds, so that what began with a phase did not begin before it."""
+        return _EPOCH + timedelta(microseconds=self.utc_ns(monotonic) // 1000)

@@ -1,5 +1,6 @@
 """Vectors to search in, made from a seed: base vectors, and queries that are not among them."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +19,7 @@ class DatasetOptions(Strict):
     kind: Literal["random", "clustered"] = Field("random", description="clustered: around n/100 centres, as text is")
     n: int = Field(10_000, ge=1, le=10_000_000, description="base vectors")
     dim: int = Field(64, ge=1, le=16_000, description="dimensions")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, description="the same seed gives the same vectors")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,12 @@ class Dataset:
 
     base: Vectors
     queries: Vectors
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all vectors, as they lie in memory (little-endian float32 on all our machines)."""
+        total = hashlib.sha256(np.ascontiguousarray(self.base).data)
+        total.update(np.ascontiguousarray(self.queries).data)
+        return total.hexdigest()
 
 
 def make(options: DatasetOptions, queries: int) -> Dataset:

@@ -6,143 +6,124 @@ A request belongs to the phase in which it was intended.
 """
 
 import asyncio
+import contextlib
 import sys
 import time
 import traceback
-from array import array
-from collections import Counter, deque
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-
-import numpy as np
+from collections import Counter
+from collections.abc import Coroutine
 
 from loadtests.clock import Clock
 from loadtests.generators.base import Generator
+from loadtests.lag import LagProbe
 from loadtests.metrics import Metrics
 from loadtests.outcome import Outcome, RequestFailed
-from loadtests.progress import Progress, Span
-from loadtests.records import Recorder
-from loadtests.schedule import offsets
+from loadtests.progress import Progress, Span, State
+from loadtests.records import Recorder, row
+from loadtests.schedule import chunks
+from loadtests.tally import Tally
 from loadtests.timer import Timer
-from runs.recipe import Load, Phase
+from loadtests.window import Window
+from runs.recipe import Load
 
-DRAIN_WHEN_INTERRUPTED = 2.0
-_LOOP_PROBE = 0.05
-_RECENT = 10.0
-
-
-@dataclass
-class _Tally:
-    """What is counted in one phase."""
-
-    phase: Phase
-    started: float
-    ended: float
-    intended: int = 0
-    sent: int = 0
-    ok: int = 0
-    failed: int = 0
-    lags: "array[float]" = field(default_factory=lambda: array("d"))
-    cpu: float = 0.0
-    loop_lag: float = 0.0
+_CANCELLED_WITHIN = 5.0
+"""Seconds that requests may take to let go once they are cancelled."""
 
 
 class Engine:
     """Runs the phases of one load against one generator. Made inside a running loop.
 
     All times are of `time.monotonic`: uvloop's own clock stands still between two turns of the loop.
+    `hurry`: how long, in seconds, what is open may go on after an interruption.
     """
 
-    def __init__(self, load: Load, generator: Generator, recorder: Recorder, metrics: Metrics) -> None:
+    def __init__(
+        self, load: Load, generator: Generator, recorder: Recorder, metrics: Metrics, *, hurry: float = 2.0
+    ) -> None:
         self._load = load
         self._generator = generator
         self._recorder = recorder
         self._metrics = metrics
+        self._hurry = hurry
         self._clock = Clock()
         self._numbers = 0
         self._open: set[asyncio.Task[None]] = set()
-        self._tallies: list[_Tally] = []
-        self._recent: deque[tuple[float, float]] = deque(maxlen=50_000)
+        self._tallies: list[Tally] = []
+        self._window = Window()
         self._timer = Timer()
-        self._asked = False
+        self._asked = asyncio.Event()
         self._told = False
-        self._lag_window = 0.0
+        self._probe = LagProbe()
+        self._state: State = "running"
+        self._began = time.monotonic()
         self.errors: Counter[str] = Counter()
         self.retries = 0
-        self.state = Progress(state="setup")
+        metrics.loop_lag.set_function(self._probe.recent)
 
     def interrupted(self) -> bool:
         """Tell whether the load was asked to end before its time."""
-        return self._asked
+        return self._asked.is_set()
 
     def interrupt(self) -> None:
         """Schedule nothing more; what is open gets a short time to end."""
-        self._asked = True
+        self._asked.set()
         self._timer.cancel()
 
     async def run(self) -> None:
-        """Run all phases and the drain. Raises OSError when records cannot be written."""
-        probe = asyncio.create_task(self._probe_loop())
-        start = time.monotonic()
-        total = sum(phase.duration for phase in self._load.phases)
-        self.state.started = self._utc(start)
-        self.state.ends_at = self._utc(start + total)
-        self.state.state = "running"
-        users: list[asyncio.Task[None]] = []
+        """Run all phases and the drain."""
+        probe = asyncio.create_task(self._probe.run())
+        self._began = start = time.monotonic()
+        users: dict[int, asyncio.Task[None]] = {}
         for index, phase in enumerate(self._load.phases):
             if self.interrupted():
                 break
-            tally = _Tally(phase, start, start + phase.duration)
+            tally = Tally(phase, start, start + phase.duration)
             self._tallies.append(tally)
-            self._enter(phase)
+            self._metrics.enter(phase.name, rate=phase.rate, users=phase.users)
+            self._probe.take()
             cpu = time.process_time()
             if phase.users is None:
                 await self._open_loop(tally, index)
             else:
-                users = self._closed_loop(tally, users)
+                for user in range(phase.users):
+                    users[user] = self._spawn(self._user(tally, user, users.get(user)))
             await self._timer.until(tally.ended)
             if self.interrupted():
                 tally.ended = max(tally.started, min(tally.ended, time.monotonic()))
             tally.cpu = time.process_time() - cpu
+            tally.loop_lag = self._probe.take()
             start = tally.ended
         await self._drain()
         probe.cancel()
         self._timer.close()
         self._metrics.enter("done")
 
-    def _enter(self, phase: Phase) -> None:
-        self.state.phase = phase.name
-        self._metrics.enter(phase.name)
-        self._metrics.rate_asked.set(phase.rate or 0.0)
-        self._metrics.users.set(phase.users or 0)
+    async def _open_loop(self, tally: Tally, index: int) -> None:
+        for part in chunks(tally.phase, index, self._load.seed):
+            for offset in part:
+                due = tally.started + float(offset)
+                await self._timer.until(due)
+                if self.interrupted():
+                    return
+                self._spawn(self._one(tally, due, None))
 
-    async def _open_loop(self, tally: _Tally, index: int) -> None:
-        for offset in offsets(tally.phase, index, self._load.seed):
-            due = tally.started + float(offset)
-            await self._timer.until(due)
-            if self.interrupted():
-                return
-            self._spawn(self._one(tally, due, None))
-
-    def _closed_loop(self, tally: _Tally, before: list[asyncio.Task[None]]) -> list[asyncio.Task[None]]:
-        """Start the users of a phase; those of a closed phase before it go on as soon as their answer is there."""
-        count = tally.phase.users or 0
-        tasks = []
-        for user in range(count):
-            earlier = before[user] if user < len(before) else None
-            tasks.append(self._spawn(self._user(tally, user, earlier)))
-        return tasks
-
-    async def _user(self, tally: _Tally, user: int, earlier: asyncio.Task[None] | None) -> None:
+    async def _user(self, tally: Tally, user: int, earlier: asyncio.Task[None] | None) -> None:
+        """Be one user of a phase. Who was one in a phase before goes on as soon as the answer is there."""
         if earlier is not None:
             await asyncio.wait([earlier])
         free = max(time.monotonic(), tally.started)
         while free < tally.ended and not self.interrupted():
             await self._one(tally, free, user)
-            free = time.monotonic() + tally.phase.think
-            if tally.phase.think and free < tally.ended:
-                await asyncio.sleep(free - time.monotonic())
+            free = time.monotonic()
+            if tally.phase.think:
+                free += tally.phase.think
+                await self._pause(min(free, tally.ended))
+
+    async def _pause(self, until: float) -> None:
+        """Wait, but not for longer than there is something to wait for. The loop's timers may be early by 1 ms."""
+        while (left := until - time.monotonic()) > 0 and not self.interrupted():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), max(left, 0.001))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -150,14 +131,20 @@ class Engine:
         task.add_done_callback(self._open.discard)
         return task
 
-    async def _one(self, tally: _Tally, intended: float, user: int | None) -> None:
+    async def _one(self, tally: Tally, intended: float, user: int | None) -> None:
         number, self._numbers = self._numbers, self._numbers + 1
+        series = self._metrics.phases[tally.phase.name]
         tally.intended += 1
-        self.state.intended += 1
-        name = tally.phase.name
-        self._metrics.intended.labels(name).inc()
-        self._metrics.in_flight.inc()
-        outcome = Outcome()
+        series.intend()
+
+        def left(moment: float) -> None:
+            lag = max(0.0, moment - intended)
+            tally.sent += 1
+            tally.lags.append(lag)
+            series.leave(lag)
+
+        outcome = Outcome(on_sent=left)
+        cancelled = False
         try:
             async with asyncio.timeout(self._load.timeout):
                 await self._generator.request(number, outcome)
@@ -168,14 +155,15 @@ class Engine:
         except TimeoutError:
             outcome.error = "timeout"
         except asyncio.CancelledError:
-            outcome.error = "drained"
+            outcome.error, cancelled = "drained", True
         except Exception as error:  # noqa: BLE001 - a fault of a generator is a failed request, not the end of the run
             outcome.error = "client_error"
             self._tell(error)
         if outcome.done is None:
             outcome.done = time.monotonic()
-        self._metrics.in_flight.dec()
         self._count(tally, number, intended, user, outcome)
+        if cancelled:  # a user who was cancelled does not begin another request
+            raise asyncio.CancelledError
 
     def _tell(self, error: Exception) -> None:
         """Print the first failure in full: one is enough to know what it is about."""
@@ -186,108 +174,71 @@ class Engine:
             else:
                 traceback.print_exception(error)
 
-    def _count(self, tally: _Tally, number: int, intended: float, user: int | None, outcome: Outcome) -> None:
-        name, done = tally.phase.name, outcome.done or 0.0
-        if outcome.sent is not None:
-            tally.sent += 1
-            self.state.sent += 1
-            lag = max(0.0, outcome.sent - intended)
-            tally.lags.append(lag)
-            self._metrics.sent.labels(name).inc()
-            self._metrics.lag.labels(name).observe(lag)
+    def _count(self, tally: Tally, number: int, intended: float, user: int | None, outcome: Outcome) -> None:
+        name, done = tally.phase.name, outcome.done or time.monotonic()
         if outcome.ok:
             tally.ok += 1
-            self.state.ok += 1
-            self._recent.append((done, done - intended))
+            self._window.add(done, done - intended)
         else:
             tally.failed += 1
-            self.state.failed += 1
             self.errors[outcome.error or "unknown"] += 1
-        self.state.done += 1
         self.retries += outcome.retries
-        self._metrics.observe(name, intended, outcome)
-        at = self._clock.utc_ns
-        self._recorder.add(
-            (
-                *(number, name, user, at(intended), *_maybe(at, outcome.sent, outcome.first_byte, outcome.first_token)),
-                *(at(done), outcome.ok, outcome.error, outcome.status, outcome.received),
-                *(outcome.tokens_in, outcome.tokens_out, outcome.gaps or None, outcome.recall, outcome.retries),
-            )
-        )
+        self._metrics.phases[name].end(intended, outcome)
+        what = row(self._clock.utc_ns, number=number, phase=name, user=user, intended=intended, outcome=outcome)
+        self._recorder.add(what)
 
     async def _drain(self) -> None:
-        """Give what is open its time, then cut it off."""
-        self.state.state = "drain"
-        self.state.phase = "drain"
+        """Give what is open its time, a short one when we are asked to end, then cut it off."""
+        self._state = "drain"
         self._metrics.enter("drain")
-        self._metrics.rate_asked.set(0.0)
-        within = DRAIN_WHEN_INTERRUPTED if self.interrupted() else self._load.drain
-        if self._open:
-            await asyncio.wait(self._open, timeout=within)
-        for task in list(self._open):
+        deadline = time.monotonic() + self._load.drain
+        if self._open and not self.interrupted():
+            settled = asyncio.create_task(asyncio.wait(set(self._open)))
+            asked = asyncio.create_task(self._asked.wait())
+            await asyncio.wait({settled, asked}, timeout=self._load.drain, return_when=asyncio.FIRST_COMPLETED)
+            settled.cancel()
+            asked.cancel()
+        if self._open and self.interrupted():
+            left = min(self._hurry, max(0.0, deadline - time.monotonic()))
+            await asyncio.wait(set(self._open), timeout=left)
+        for task in tuple(self._open):
             task.cancel()
         if self._open:
-            await asyncio.wait(self._open, timeout=5.0)
+            await asyncio.wait(set(self._open), timeout=_CANCELLED_WITHIN)
+        if self._open:
+            count = len(self._open)
+            print(f"{count} requests did not let go and have no record", file=sys.stderr)  # noqa: T201 - the load's log
 
-    async def _probe_loop(self) -> None:
-        """Measure how late the loop runs a timer: what every request of ours waits too."""
-        while True:
-            due = time.monotonic() + _LOOP_PROBE
-            await asyncio.sleep(_LOOP_PROBE)
-            late = max(0.0, time.monotonic() - due)
-            self._lag_window = max(self._lag_window, late)
-            if self._tallies:
-                self._tallies[-1].loop_lag = max(self._tallies[-1].loop_lag, late)
-
-    def refresh(self) -> Progress:
-        """Bring the progress up to date (called about twice a second) and return it."""
-        now = time.monotonic()
-        self._metrics.loop_lag.set(self._lag_window)
-        self._lag_window = 0.0
-        while self._recent and self._recent[0][0] < now - _RECENT:
-            self._recent.popleft()
-        state = self.state
-        if state.started is not None:
-            elapsed = max(0.001, min(_RECENT, (datetime.now(UTC) - state.started).total_seconds()))
-            state.rate_done = round(len(self._recent) / elapsed, 3)
-            state.rate_intended = next((t.phase.rate for t in reversed(self._tallies)), None)
-        if self._recent:
-            p50, p99 = np.percentile([latency for _, latency in self._recent], (50, 99))
-            state.p50_latency, state.p99_latency = float(p50), float(p99)
-        state.in_flight = state.intended - state.done
-        state.errors = dict(self.errors.most_common(3))
-        state.phases = self.spans(with_lags=False)
-        return state
-
-    def spans(self, *, with_lags: bool = True) -> list[Span]:
-        """Return the phases so far. The client's lags are sorted for that, which is for the end of a run only."""
-        return [self._span(tally, with_lags=with_lags) for tally in self._tallies]
-
-    def _span(self, tally: _Tally, *, with_lags: bool) -> Span:
-        phase, lags = tally.phase, np.frombuffer(tally.lags) if with_lags and tally.lags else None
-        return Span(
-            name=phase.name,
-            measured=phase.in_window,
-            started=self._utc(tally.started),
-            ended=self._utc(tally.ended),
-            rate=phase.rate,
-            users=phase.users,
-            arrival=phase.arrival if phase.rate is not None else None,
-            think=phase.think,
-            intended=tally.intended,
-            sent=tally.sent,
-            ok=tally.ok,
-            failed=tally.failed,
-            lag_p50=None if lags is None else float(np.percentile(lags, 50)),
-            lag_p99=None if lags is None else float(np.percentile(lags, 99)),
-            lag_max=None if lags is None else float(lags.max()),
-            cpu_seconds=round(tally.cpu, 4),
-            loop_lag_max=round(tally.loop_lag, 6),
+    def progress(self, state: State | None = None) -> Progress:
+        """Return how far the load is (asked about twice a second), or that it ended as `state`."""
+        now, phases = time.monotonic(), self.spans(with_lags=False)
+        intended = sum(span.intended for span in phases)
+        ok, failed = sum(span.ok for span in phases), sum(span.failed for span in phases)
+        rate_intended, rate_done = self._window.rates(now, intended, ok + failed)
+        p50, p99 = self._window.latencies(now)
+        current = phases[-1] if phases and self._state == "running" and state is None else None
+        total = sum(phase.duration for phase in self._load.phases)
+        return Progress(
+            state=state or self._state,
+            phase=current.name if current else "drain" if state is None and phases else None,
+            phase_started=current.started if current else None,
+            phase_ends=current.ended if current else None,
+            started=self._clock.utc(self._began),
+            ends_at=self._clock.utc(self._began + total),
+            intended=intended,
+            sent=sum(span.sent for span in phases),
+            done=ok + failed,
+            ok=ok,
+            failed=failed,
+            in_flight=intended - ok - failed,
+            rate_intended=rate_intended,
+            rate_done=rate_done,
+            p50_latency=p50,
+            p99_latency=p99,
+            errors=dict(self.errors.most_common(3)),
+            phases=phases,
         )
 
-    def _utc(self, monotonic: float) -> datetime:
-        return datetime.fromtimestamp(self._clock.utc_ns(monotonic) / 1e9, UTC)
-
-
-def _maybe(at: Callable[[float], int], *moments: float | None) -> tuple[int | None, ...]:
-    return tuple(None if moment is None else at(moment) for moment in moments)
+    def spans(self, *, with_lags: bool = True) -> list[Span]:
+        """Return the phases so far."""
+        return [tally.span(self._clock.utc, with_lags=with_lags) for tally in self._tallies]

@@ -28,5 +28,9 @@ async def serve(registry: CollectorRegistry, listen: str, token: str, run_id: st
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     host, _, port = listen.rpartition(":")
-    await web.TCPSite(runner, host, int(port)).start()
+    try:
+        await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
+    except OSError:
+        await runner.cleanup()
+        raise
     return runner

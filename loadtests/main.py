@@ -1,26 +1,31 @@
-"""The load process: `python -m loadtests PLAN.json`. Exit codes: 0 done, 1 set-up failed, 2 no usable plan."""
+"""The load process: `python -m loadtests PLAN.json`.
+
+Exit codes: 0 done, or interrupted by SIGTERM; 1 the set-up failed, or records could not be written; 2 no usable plan.
+"""
 
 import asyncio
 import contextlib
+import resource
 import signal
 import sys
+import traceback
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import prometheus_client
 import uvloop
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from loadtests import exposition, progress
 from loadtests.engine import Engine
 from loadtests.generators import registry
+from loadtests.generators.base import Generator, GeneratorKind
 from loadtests.metrics import Metrics
 from loadtests.outcome import SetupError
 from loadtests.plan import LoadPlan
 from loadtests.progress import Progress, Result
 from loadtests.records import Recorder
-from runs import atomic
 
 T = TypeVar("T")
 
@@ -29,16 +34,27 @@ _REFRESH = 0.5
 
 
 def run(argv: Sequence[str]) -> int:
-    """Carry out the plan in the file that `argv` names."""
+    """Carry out the plan in the file that `argv` names. Returns the exit code (see the module)."""
+    plan = None
     try:
         plan = LoadPlan.model_validate_json(Path(argv[0]).read_bytes())
-    except (IndexError, OSError, ValidationError) as error:
-        print(f"load: no usable plan: {error}", file=sys.stderr)  # noqa: T201 - the load's log
+        load = _Load(plan)
+    except (IndexError, OSError, ValidationError, _PlanError) as error:
+        text = f"no usable plan: {_in_one_line(error)}"
+        _say(text)
+        if plan is not None:
+            with contextlib.suppress(OSError):  # its directory may be what is wrong
+                progress.write(plan.output, Progress(state="failed", message=text))
         return 2
     # Threads write records and metrics beside the event loop; it must not wait 5 ms for its turn each time.
     sys.setswitchinterval(0.0001)
     prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call] # the library leaves it untyped
-    return uvloop.run(_Load(plan).run())
+    _allow_many_connections()
+    return uvloop.run(load.run())
+
+
+class _PlanError(Exception):
+    """The plan asks for what cannot be."""
 
 
 class _Load:
@@ -47,57 +63,48 @@ class _Load:
     def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
         self._load = plan.load
+        self._kind = _kind(plan)
+        self._options: BaseModel = self._kind.Options.model_validate(plan.load.options)
         self._token = plan.token_file.read_text().strip()
+        if not self._token:
+            raise _PlanError(f"{plan.token_file} is empty: /metrics would be open to everybody")
+        if not plan.output.is_dir():
+            raise _PlanError(f"{plan.output} is no directory")
         self._metrics = Metrics(phase.name for phase in plan.load.phases)
         self._engine: Engine | None = None
         self._ended = asyncio.Event()
 
     async def run(self) -> int:
-        """Set up, run the phases, stay for the last scrape; returns the exit code."""
+        """Serve /metrics, set up, run the phases, stay for the last scrape; returns the exit code."""
         plan, loop = self._plan, asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._interrupt)
-        progress.write(plan.output, Progress(state="setup"))
-        server = await exposition.serve(self._metrics.registry, plan.listen, self._token, plan.run_id)
-        kind = registry()[self._load.generator]
-        options = kind.Options.model_validate(self._load.options)
-        generator = kind.create(plan.target, options, self._load)
-        recorder = Recorder(plan.output)
-        recorder.flush()  # pyarrow imports what it finds (pandas, half a second) at its first batch
         try:
-            try:
-                notes = await self._or_end(generator.setup())
+            progress.write(plan.output, Progress(state="setup"))
+            async with contextlib.AsyncExitStack() as stack:
+                server = await exposition.serve(self._metrics.registry, plan.listen, self._token, plan.run_id)
+                stack.push_async_callback(server.cleanup)
+                generator = self._kind.create(plan.target, self._options, self._load)
+                stack.push_async_callback(generator.close)
+                recorder = Recorder(plan.output)
+                notes = await self._or_end(_set_up(generator))
                 if notes is not None:
                     await self._or_end(self._permission())
-            except SetupError as error:
-                progress.write(plan.output, Progress(state="failed", message=str(error)))
-                print(f"load: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the load's log
-                return 1
-            if self._ended.is_set():
-                progress.write(plan.output, Progress(state="interrupted"))
-                return 0
-            self._engine = engine = Engine(self._load, generator, recorder, self._metrics)
-            await self._phases(engine, recorder)
-            recorder.close()
-            result = Result(
-                generator=kind.name,
-                options=options.model_dump(mode="json"),
-                seed=self._load.seed,
-                interrupted=engine.interrupted(),
-                phases=engine.spans(),
-                retries=engine.retries,
-                errors=dict(engine.errors),
-                notes=notes or {},
-            )
-            atomic.write(plan.output / progress.RESULT, result.model_dump_json(indent=2) + "\n")
-            state = engine.refresh()
-            state.state, state.phase = ("interrupted" if engine.interrupted() else "done"), None
-            progress.write(plan.output, state)
-            if plan.linger:
-                await self._ended.wait()
-        finally:
-            await generator.close()
-            await server.cleanup()
+                engine = Engine(self._load, generator, recorder, self._metrics, hurry=plan.hurry)
+                if self._ended.is_set():
+                    engine.interrupt()
+                self._engine = engine
+                await self._phases(engine, recorder)
+                self._conclude(engine, notes or {})
+                if plan.linger:
+                    await self._ended.wait()
+        except SetupError as error:
+            self._fail(str(error))
+            return 1
+        except Exception as error:  # noqa: BLE001 - the supervisor reads why, whatever it was
+            traceback.print_exception(error)
+            self._fail(f"{type(error).__name__}: {error}")
+            return 1
         return 0
 
     async def _permission(self) -> None:
@@ -120,23 +127,89 @@ class _Load:
         return None
 
     async def _phases(self, engine: Engine, recorder: Recorder) -> None:
+        """Run the phases, with records and progress written beside them. Raises OSError (the disk is full)."""
+        over = asyncio.Event()
+
         async def refresh() -> None:
-            while True:
-                state = engine.refresh().model_copy(deep=True)
-                await asyncio.to_thread(progress.write, self._plan.output, state)
+            while not over.is_set():
+                await asyncio.to_thread(progress.write, self._plan.output, engine.progress())
                 await asyncio.to_thread(recorder.flush)
-                await asyncio.sleep(_REFRESH)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(over.wait(), _REFRESH)
 
         ticker = asyncio.create_task(refresh())
         work = asyncio.create_task(engine.run())
-        done, _ = await asyncio.wait({ticker, work}, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:  # a ticker ends by an error only: the disk is full, say
-            await task
-        ticker.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await ticker
+        await asyncio.wait({ticker, work}, return_when=asyncio.FIRST_COMPLETED)
+        over.set()  # not cancelled: a thread that still writes would put an older state over the last one
+        work.cancel()
+        for ended in await asyncio.gather(ticker, work, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended
+        recorder.close()
+
+    def _conclude(self, engine: Engine, notes: dict[str, Any]) -> None:
+        interrupted = engine.interrupted()
+        spans = engine.spans()
+        result = self._result("interrupted" if interrupted else "done")
+        result.interrupted = interrupted
+        result.phases = spans
+        result.retries = engine.retries
+        result.errors = dict(engine.errors)
+        result.loop_lag_max = max((span.loop_lag_max or 0.0 for span in spans), default=None)
+        result.notes = notes
+        progress.write_result(self._plan.output, result)
+        progress.write(self._plan.output, engine.progress(result.state))
+
+    def _fail(self, message: str) -> None:
+        _say(message)
+        with contextlib.suppress(OSError):  # it may be the very disk that is full
+            progress.write_result(self._plan.output, self._result("failed", message))
+            last = progress.read(self._plan.output) or Progress(state="failed")
+            progress.write(self._plan.output, last.model_copy(update={"state": "failed", "message": message}))
+
+    def _result(self, state: progress.End, message: str = "") -> Result:
+        options = self._options.model_dump(mode="json")
+        return Result(state=state, message=message, generator=self._kind.name, options=options, seed=self._load.seed)
 
     def _interrupt(self) -> None:
         self._ended.set()
         if self._engine is not None:
             self._engine.interrupt()
+
+
+async def _set_up(generator: Generator) -> dict[str, Any]:
+    """Set the target up; whatever goes wrong with that is a SetupError."""
+    try:
+        return await generator.setup()
+    except SetupError:
+        raise
+    except Exception as error:
+        traceback.print_exception(error)
+        raise SetupError(f"the set-up failed: {type(error).__name__}: {error}") from error
+
+
+def _kind(plan: LoadPlan) -> GeneratorKind:
+    kind = registry().get(plan.load.generator)
+    if kind is None:
+        raise _PlanError(f"no generator {plan.load.generator!r}: there are {', '.join(registry())}")
+    if plan.target.protocol not in kind.targets:
+        raise _PlanError(f"{kind.name} drives {', '.join(kind.targets)}, not {plan.target.protocol}")
+    return kind
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit of open files as far as we may: an open loop has as many requests open as the service is slow."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _in_one_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        details = ((".".join(map(str, detail["loc"])), detail["msg"]) for detail in error.errors())
+        return "; ".join(f"{where}: {what}" if where else what for where, what in details)
+    return "give the path of a plan" if isinstance(error, IndexError) else str(error)
+
+
+def _say(text: str) -> None:
+    print(f"load: {text}", file=sys.stderr, flush=True)  # noqa: T201 - the load's log

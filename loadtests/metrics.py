@@ -12,21 +12,81 @@ from prometheus_client.registry import Collector
 from loadtests.outcome import Outcome
 
 _BUCKETS = tuple(round(10 ** (exponent / 8), 7) for exponent in range(-27, 18))
-"""Eight bounds a decade from 0.4 ms to 133 s: a quantile read off them is within 15 % of its value."""
+"""Eight bounds a decade from 0.42 ms to 133 s, each 1.33 times the one before. A quantile that Prometheus reads off
+them lies in the right bucket, so it is at most 33 % off, and 15 % where it is taken as the bucket's middle."""
 _RECALL = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99, 1.0)
 
 
-class _Self(Collector):
-    """CPU and memory of this process: a client that is short of either does not measure the service."""
+class _Now(Collector):
+    """What is read at the scrape: the asked rate, and CPU and memory of this process.
+
+    A client that is short of either does not measure the service.
+    """
+
+    def __init__(self) -> None:
+        self.rate_asked: float | None = None
 
     def collect(self) -> Iterable[Metric]:
-        """Read them at the scrape."""
-        cpu = CounterMetricFamily("load_process_cpu_seconds", "CPU time of the load process, in seconds.")
-        cpu.add_metric([], time.process_time())
-        yield cpu
+        """See prometheus_client."""
+        if self.rate_asked is not None:  # a closed loop asks for no rate, and 0 would be a lie
+            text = "Requests a second that the current open-loop phase asks for."
+            yield GaugeMetricFamily("load_rate_asked", text, self.rate_asked)
+        text = "CPU time of the load process, in seconds."
+        yield CounterMetricFamily("load_process_cpu_seconds", text, time.process_time())
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         memory = "load_process_resident_memory_bytes"
         yield GaugeMetricFamily(memory, "Resident memory of the load process.", pages * os.sysconf("SC_PAGE_SIZE"))
+
+
+class PhaseSeries:
+    """The series of one phase. They stand at 0 from the start, so that `rate()` misses none of a short phase.
+
+    Those that only some generators have (tokens, recall) come with the first of their kind.
+    """
+
+    def __init__(self, metrics: "Metrics", phase: str) -> None:
+        self._metrics, self._phase = metrics, phase
+        self._intended = metrics.intended.labels(phase)
+        self._sent = metrics.sent.labels(phase)
+        self._ended = {ok: metrics.requests.labels(phase, "ok" if ok else "error") for ok in (True, False)}
+        self._latency = metrics.latency.labels(phase)
+        self._service = metrics.service.labels(phase)
+        self._lag = metrics.lag.labels(phase)
+
+    def intend(self) -> None:
+        """Count a request whose time has come."""
+        self._intended.inc()
+        self._metrics.in_flight.inc()
+
+    def leave(self, lag: float) -> None:
+        """Count a request that leaves, `lag` seconds after its time."""
+        self._sent.inc()
+        self._lag.observe(lag)
+
+    def end(self, intended: float, outcome: Outcome) -> None:
+        """Count a request that ended. Latencies are those of good answers; times as in `Outcome`."""
+        metrics, phase = self._metrics, self._phase
+        metrics.in_flight.dec()
+        self._ended[outcome.ok].inc()
+        if outcome.error is not None:
+            metrics.errors.labels(phase, outcome.error).inc()
+        if outcome.ok and outcome.done is not None and outcome.sent is not None:
+            self._latency.observe(outcome.done - intended)
+            self._service.observe(outcome.done - outcome.sent)
+            if outcome.first_token is not None:
+                metrics.first_token.labels(phase).observe(outcome.first_token - intended)
+        if outcome.gaps:
+            gaps = metrics.gaps.labels(phase)
+            for gap in outcome.gaps:
+                gaps.observe(gap)
+        if outcome.recall is not None:
+            metrics.recall.labels(phase).observe(outcome.recall)
+        metrics.received.inc(outcome.received)
+        for direction, tokens in (("in", outcome.tokens_in), ("out", outcome.tokens_out)):
+            if tokens is not None:
+                metrics.tokens.labels(direction).inc(tokens)
+        if outcome.retries:
+            metrics.retries.inc(outcome.retries)
 
 
 class Metrics:
@@ -34,7 +94,8 @@ class Metrics:
 
     def __init__(self, phases: Iterable[str]) -> None:
         self.registry = registry = CollectorRegistry()
-        registry.register(_Self())
+        self._now = _Now()
+        registry.register(self._now)
 
         def histogram(name: str, text: str, buckets: tuple[float, ...] = _BUCKETS) -> Histogram:
             return Histogram(name, text, ["phase"], buckets=buckets, registry=registry)
@@ -53,44 +114,25 @@ class Metrics:
         self.service = histogram("load_service_duration_seconds", "From the sending to the end of the answer.")
         self.first_token = histogram("load_time_to_first_token_seconds", "From the intended time to the first content.")
         self.gaps = histogram("load_inter_token_seconds", "Between two pieces of content of one answer.")
-        self.lag = histogram(
-            "load_client_lag_seconds", "From the intended time to the sending: the client's own delay."
-        )
-        self.recall = histogram("load_recall_ratio", "Recall against the exact answer.", _RECALL)
-        self.in_flight = gauge("load_requests_in_flight", "Requests sent and not answered yet.")
-        self.rate_asked = gauge("load_rate_asked", "Requests a second that the current open-loop phase asks for.")
+        self.lag = histogram("load_client_lag_seconds", "From the intended time to the sending: the client's delay.")
+        self.recall = histogram("load_recall", "Recall against the exact answer, 0 to 1.", _RECALL)
+        self.in_flight = gauge("load_requests_in_flight", "Requests whose time has come and that have not ended.")
         self.users = gauge("load_users", "Users of the current closed-loop phase.")
         self.tokens = counter("load_tokens", "Tokens as the server reports them.", "direction")
         self.received = counter("load_received_bytes", "Bytes of answers.")
         self.retries = counter("load_retries", "Requests repeated because a kept connection had been closed.")
-        self.loop_lag = gauge("load_event_loop_lag_seconds", "Longest delay of the client's event loop of late.")
+        self.loop_lag = gauge(
+            "load_event_loop_lag_seconds", "Longest delay of the client's event loop in the last second."
+        )
         self.phase = gauge("run_phase", "1 for the phase that the run is in, 0 for the others.", "phase")
-        self._phases = ("setup", *phases, "drain", "done")
+        names = tuple(phases)
+        self.phases = {name: PhaseSeries(self, name) for name in names}
+        self._words = dict.fromkeys(("setup", *names, "drain", "done"))
         self.enter("setup")
 
-    def enter(self, current: str) -> None:
-        """Say which phase it is now."""
-        for name in self._phases:
+    def enter(self, current: str, *, rate: float | None = None, users: int | None = None) -> None:
+        """Say which phase it is now, and what it asks for."""
+        self._now.rate_asked = rate
+        self.users.set(users or 0)
+        for name in self._words:
             self.phase.labels(name).set(float(name == current))
-
-    def observe(self, phase: str, intended: float, outcome: Outcome) -> None:
-        """Count one request that ended. Times in seconds of the loop's clock."""
-        self.requests.labels(phase, "ok" if outcome.ok else "error").inc()
-        if outcome.error is not None:
-            self.errors.labels(phase, outcome.error).inc()
-        if outcome.ok and outcome.done is not None and outcome.sent is not None:
-            self.latency.labels(phase).observe(outcome.done - intended)
-            self.service.labels(phase).observe(outcome.done - outcome.sent)
-            if outcome.first_token is not None:
-                self.first_token.labels(phase).observe(outcome.first_token - intended)
-        gaps = self.gaps.labels(phase)
-        for gap in outcome.gaps:
-            gaps.observe(gap)
-        if outcome.recall is not None:
-            self.recall.labels(phase).observe(outcome.recall)
-        self.received.inc(outcome.received)
-        for direction, tokens in (("in", outcome.tokens_in), ("out", outcome.tokens_out)):
-            if tokens is not None:
-                self.tokens.labels(direction).inc(tokens)
-        if outcome.retries:
-            self.retries.inc(outcome.retries)

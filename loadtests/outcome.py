@@ -1,11 +1,13 @@
 """What came of one request, as its generator saw it."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Outcome:
-    """Times are seconds of the loop's clock (`time.monotonic`); None where the thing did not happen.
+    """Times are seconds of `time.monotonic`; None where the thing did not happen.
 
     A generator fills this as the request goes, so that a cancelled request keeps what was seen of it.
     """
@@ -23,6 +25,15 @@ class Outcome:
     gaps: list[float] = field(default_factory=list)
     recall: float | None = None
     retries: int = 0
+    on_sent: Callable[[float], None] | None = field(default=None, repr=False, compare=False)
+    """The engine's: it counts what leaves when it leaves, not when the answer comes."""
+
+    def leave(self, moment: float | None = None) -> None:
+        """Note that the request leaves now, or left at `moment`. The first call counts: a retry does not leave anew."""
+        if self.sent is None:
+            self.sent = time.monotonic() if moment is None else moment
+            if self.on_sent is not None:
+                self.on_sent(self.sent)
 
 
 class RequestFailed(Exception):  # noqa: N818 - a result, not an error of ours

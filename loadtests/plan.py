@@ -27,7 +27,8 @@ class LoadPlan(BaseModel):
     load: Load
     target: Target
     output: Path = Field(description="the run's load/ directory")
-    listen: str = Field(description="host:port of /metrics")
+    listen: str = Field(pattern=r"^.*:\d{1,5}$", description="host:port of /metrics; port 0: any free one")
     token_file: Path
     go_file: Path | None = None
+    hurry: float = Field(2.0, ge=0, description="seconds that open requests may still take after SIGTERM")
     linger: bool = Field(True, description="stay for a last scrape until SIGTERM comes")

@@ -4,41 +4,58 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from runs import atomic
-from runs.manifest import PhaseSpan
 
 PROGRESS = "progress.json"
 RESULT = "result.json"
 
 State = Literal["setup", "ready", "running", "drain", "done", "interrupted", "failed"]
+End = Literal["done", "interrupted", "failed"]
 
 
-class Span(PhaseSpan):
-    """A phase as it happened, with what was counted in it by intended time."""
+class Span(BaseModel):
+    """A phase as it happened (UTC), with what was counted in it by intended time. Durations and lags in seconds.
 
+    `ended` of a phase that still goes on is its planned end. Lags come with the result only.
+    """
+
+    name: str
+    measured: bool
+    started: datetime
+    ended: datetime
+    rate: float | None = None
+    users: int | None = None
+    arrival: str | None = None
+    think: float = 0.0
     intended: int = 0
     sent: int = 0
     ok: int = 0
     failed: int = 0
-    lag_p50: float | None = None
+    lag_p50: float | None = Field(None, description="client lag: sent - intended")
     lag_p99: float | None = None
     lag_max: float | None = None
-    cpu_seconds: float | None = None
-    loop_lag_max: float | None = None
+    cpu_seconds: float | None = Field(None, description="CPU time of the load process in this phase")
+    cpu_share: float | None = Field(None, description="the same as a share of one core")
+    loop_lag_max: float | None = Field(None, description="longest delay of the client's event loop")
 
 
 class Progress(BaseModel):
-    """Counts since the start; rates over about 5 s, latencies over about 10 s, in seconds."""
+    """Counts since the start; rates over about 5 s, latencies over about 10 s, in seconds, null where there are none.
+
+    What was counted in the current phase is in the last of `phases`.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
     state: State
-    message: str = ""
+    message: str = Field("", description="why, where the state is failed")
     phase: str | None = None
-    started: datetime | None = None
-    ends_at: datetime | None = None
+    phase_started: datetime | None = None
+    phase_ends: datetime | None = None
+    started: datetime | None = Field(None, description="of the first phase")
+    ends_at: datetime | None = Field(None, description="of the last phase, without the drain")
     intended: int = 0
     sent: int = 0
     done: int = 0
@@ -49,8 +66,8 @@ class Progress(BaseModel):
     rate_done: float | None = None
     p50_latency: float | None = None
     p99_latency: float | None = None
-    errors: dict[str, int] = {}
-    phases: list[Span] = []
+    errors: dict[str, int] = Field(default_factory=dict, description="the three most frequent kinds")
+    phases: list[Span] = Field(default_factory=list)
 
 
 class Result(BaseModel):
@@ -58,19 +75,27 @@ class Result(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
+    state: End
+    message: str = ""
     generator: str
     options: dict[str, Any]
-    seed: int
-    interrupted: bool
-    phases: list[Span]
-    retries: int
-    errors: dict[str, int]
-    notes: dict[str, Any]
+    seed: int = Field(description="of the load; with the index of a phase, or the number of a request, all others")
+    interrupted: bool = False
+    phases: list[Span] = Field(default_factory=list)
+    retries: int = 0
+    errors: dict[str, int] = Field(default_factory=dict)
+    loop_lag_max: float | None = None
+    notes: dict[str, Any] = Field(default_factory=dict)
 
 
 def write(directory: Path, progress: Progress) -> None:
     """Replace the progress file. Raises OSError."""
     atomic.write(directory / PROGRESS, progress.model_dump_json(), sync=False)
+
+
+def write_result(directory: Path, result: Result) -> None:
+    """Replace the result file. Raises OSError."""
+    atomic.write(directory / RESULT, result.model_dump_json(indent=2) + "\n")
 
 
 def read(directory: Path) -> Progress | None:

@@ -1,13 +1,17 @@
 """Every request on disk: streamed while the load goes, so that a kill loses a second at most; Parquet at the end."""
 
+import os
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from loadtests.outcome import Outcome
+from runs.atomic import sync_directory
 from runs.records import SCHEMA
 
 STREAM = "requests.arrows"
@@ -17,16 +21,19 @@ _PLAIN = pa.schema(
     [pa.field(f.name, pa.string() if pa.types.is_dictionary(f.type) else f.type, nullable=f.nullable) for f in SCHEMA]
 )
 """In the stream words stand as they are: a stream of delta dictionaries is not readable after a torn end."""
+_BATCH = 8192
+"""Rows written at once: what one batch takes in memory, and the least that makes a row group of its own."""
 
 
 class Recorder:
-    """Appends requests to an Arrow stream; `flush` makes them readable by others."""
+    """Appends requests to an Arrow stream; `flush` makes them readable by others. Holds what came since the last."""
 
     def __init__(self, directory: Path) -> None:
         self._file = (directory / STREAM).open("wb")
         self._writer = pa.ipc.new_stream(self._file, _PLAIN)
-        self._rows: list[tuple[Any, ...]] = []
+        self._rows: deque[tuple[Any, ...]] = deque()
         self._lock = threading.Lock()
+        self._write([])  # pyarrow imports what it finds (pandas, half a second) at its first batch
 
     def add(self, row: tuple[Any, ...]) -> None:
         """Keep one request: the columns of `runs.records.SCHEMA` in their order, times in ns."""
@@ -35,10 +42,12 @@ class Recorder:
     def flush(self) -> None:
         """Write what is kept; for a thread beside the event loop, once or twice a second. Raises OSError."""
         with self._lock:
-            rows, self._rows = self._rows, []
-            columns = zip(*rows, strict=True) if rows else ([] for _ in _PLAIN)
-            arrays = [pa.array(column, f.type) for column, f in zip(columns, _PLAIN, strict=True)]
-            self._writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=_PLAIN))
+            # One by one, for the loop's thread goes on adding: rows that it adds meanwhile wait for the next flush.
+            left = len(self._rows)
+            while left:
+                count = min(left, _BATCH)
+                self._write([self._rows.popleft() for _ in range(count)])
+                left -= count
             self._file.flush()
 
     def close(self) -> None:
@@ -47,36 +56,79 @@ class Recorder:
         self._writer.close()
         self._file.close()
 
+    def _write(self, rows: list[tuple[Any, ...]]) -> None:
+        columns = zip(*rows, strict=True) if rows else ([] for _ in _PLAIN)
+        arrays = [pa.array(column, f.type) for column, f in zip(columns, _PLAIN, strict=True)]
+        self._writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=_PLAIN))
+
+
+def row(
+    utc_ns: Callable[[float], int], *, number: int, phase: str, user: int | None, intended: float, outcome: Outcome
+) -> tuple[Any, ...]:
+    """Return one request as `Recorder.add` takes it; `utc_ns` turns the outcome's times into UTC nanoseconds."""
+
+    def at(moment: float | None) -> int | None:
+        return None if moment is None else utc_ns(moment)
+
+    return (
+        *(number, phase, user, at(intended), at(outcome.sent), at(outcome.first_byte), at(outcome.first_token)),
+        *(at(outcome.done), outcome.ok, outcome.error, outcome.status, outcome.received),
+        *(outcome.tokens_in, outcome.tokens_out, outcome.gaps or None, outcome.recall, outcome.retries),
+    )
+
 
 def finish(directory: Path) -> int:
     """Turn the stream in `directory` into Parquet, batch by batch; returns the number of requests.
 
     A stream with a torn end gives what is whole of it. Without a stream, or called again, nothing changes.
-    Raises OSError.
+    Raises OSError; then the stream is still there.
     """
     stream, target = directory / STREAM, directory / PARQUET
     if not stream.exists():
         return int(pq.read_metadata(target).num_rows) if target.exists() else 0
     temporary = directory / f".{PARQUET}.tmp"
-    count = 0
-    with stream.open("rb") as source, pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
-        for batch in _whole_batches(source):
-            writer.write_table(pa.Table.from_batches([batch]).cast(SCHEMA))
-            count += batch.num_rows
-    temporary.replace(target)
+    try:
+        with stream.open("rb") as source, temporary.open("wb") as sink:
+            with pq.ParquetWriter(sink, SCHEMA, compression="zstd") as writer:
+                count = sum(_copy(table, writer) for table in _tables(source))
+            sink.flush()
+            os.fsync(sink.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_directory(directory)
     stream.unlink()
     return count
 
 
+def _copy(table: pa.Table, writer: pq.ParquetWriter) -> int:
+    writer.write_table(table.cast(SCHEMA))
+    return int(table.num_rows)
+
+
+def _tables(source: BinaryIO) -> Iterator[pa.Table]:
+    """Join the stream's small batches (two a second) to row groups worth their headers."""
+    held: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in _whole_batches(source):
+        held.append(batch)
+        rows += batch.num_rows
+        if rows >= _BATCH:
+            yield pa.Table.from_batches(held).combine_chunks()
+            held, rows = [], 0
+    if rows:
+        yield pa.Table.from_batches(held).combine_chunks()
+
+
 def _whole_batches(source: BinaryIO) -> Iterator[pa.RecordBatch]:
-    # Arrow raises ArrowInvalid or OSError where the stream ends inside a message, because its writer was killed.
+    # Arrow raises ArrowException or OSError where the stream ends inside a message, because its writer was killed.
     try:
         reader = pa.ipc.open_stream(source)
-    except (pa.ArrowInvalid, OSError):
+    except (pa.ArrowException, OSError):
         return
     while True:
         try:
             batch = reader.read_next_batch()
-        except (StopIteration, pa.ArrowInvalid, OSError):
+        except (StopIteration, pa.ArrowException, OSError):
             return
         yield batch

@@ -20,14 +20,18 @@ class _TimerSpec(ctypes.Structure):
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
+def _error() -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number))
+
+
 class Timer:
     """Wakes one waiter at a time of `time.monotonic`, or when it is cancelled for good."""
 
     def __init__(self) -> None:
         self._descriptor: int = _LIBC.timerfd_create(time.CLOCK_MONOTONIC, _TFD_NONBLOCK | _TFD_CLOEXEC)
         if self._descriptor < 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+            raise _error()
         self._waiter: asyncio.Future[None] | None = None
         self._cancelled = False
         self._loop = asyncio.get_running_loop()
@@ -42,8 +46,10 @@ class Timer:
         if left <= 0 or self._cancelled:
             await asyncio.sleep(0)
             return
-        value = _TimeSpec(int(due), round(due % 1 * 1e9))
-        _LIBC.timerfd_settime(self._descriptor, _TFD_TIMER_ABSTIME, ctypes.byref(_TimerSpec(_TimeSpec(), value)), None)
+        value = _TimeSpec(*divmod(round(due * 1e9), 10**9))
+        setting = ctypes.byref(_TimerSpec(_TimeSpec(), value))
+        if _LIBC.timerfd_settime(self._descriptor, _TFD_TIMER_ABSTIME, setting, None) < 0:
+            raise _error()
         self._waiter = self._loop.create_future()
         await self._waiter
 

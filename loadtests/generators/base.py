@@ -17,7 +17,11 @@ class Generator(Protocol):
         ...
 
     async def request(self, number: int, outcome: Outcome) -> None:
-        """Send request `number` and check its answer, filling `outcome` on the way. Raises RequestFailed."""
+        """Send request `number` and check its answer, filling `outcome` on the way. Raises RequestFailed.
+
+        Calls `outcome.leave()` when it turns to the network. May be cancelled at any time. Any other exception is a
+        failed request too, of the kind `client_error`.
+        """
         ...
 
     async def close(self) -> None:

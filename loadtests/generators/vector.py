@@ -2,26 +2,28 @@
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Literal, LiteralString
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
-from loadtests import dataset
+from loadtests import dataset, postgres
 from loadtests.dataset import Dataset, DatasetOptions, Vectors
 from loadtests.oracle import Metric, Oracle
 from loadtests.outcome import Outcome, RequestFailed, SetupError
 from loadtests.plan import Target
+from loadtests.postgres import Pool
 from runs.recipe import Load, Strict
 
 if TYPE_CHECKING:
     import psycopg
 
-_TABLE = "dashcam_items"
-_OPERATORS: dict[Metric, tuple[LiteralString, LiteralString]] = {
+_OPERATORS: dict[Metric, tuple[str, str]] = {
     "l2": ("<->", "vector_l2_ops"),
     "cosine": ("<=>", "vector_cosine_ops"),
 }
+_OURS = "made by a dashcam load"
+"""The comment of a table that a load may drop. Nobody else's table is touched."""
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _BATCH = 10_000
 
@@ -30,16 +32,27 @@ class Options(Strict):
     """Keys of a `vector` load."""
 
     k: int = Field(10, ge=1, le=1000, description="neighbours asked for")
-    dataset: DatasetOptions = Field(default_factory=lambda: DatasetOptions.model_validate({}))
-    metric: Metric = "l2"
+    dataset: DatasetOptions = Field(
+        default_factory=lambda: DatasetOptions.model_validate({}), description="the vectors to search in"
+    )
+    metric: Metric = Field("l2", description="l2: Euclidean distance; cosine: 1 - cosine similarity")
     index: Literal["hnsw", "ivfflat", "none"] = Field("hnsw", description="none: exact search")
     m: int = Field(16, ge=2, le=100, description="hnsw: links a node")
-    ef_construction: int = Field(64, ge=4, le=1000)
+    ef_construction: int = Field(64, ge=4, le=1000, description="hnsw: candidates while building, at least 2 m")
     ef_search: int = Field(40, ge=1, le=1000, description="hnsw: candidates a search")
     lists: int = Field(100, ge=1, le=32768, description="ivfflat: lists")
     probes: int = Field(10, ge=1, le=32768, description="ivfflat: lists a search looks into")
     queries: int = Field(1000, ge=1, le=100_000, description="different queries, none of them among the vectors")
     connections: int = Field(16, ge=1, le=500, description="connections; a request waits for a free one")
+    table: str = Field("dashcam_items", pattern=r"^[a-z_][a-z0-9_]{0,62}$", description="made anew by each load")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.index == "hnsw" and self.ef_search < self.k:
+            raise ValueError(f"ef_search {self.ef_search} cannot find k = {self.k} neighbours: make it at least k")
+        if self.index == "hnsw" and self.ef_construction < 2 * self.m:
+            raise ValueError(f"ef_construction {self.ef_construction} is less than 2 m: pgvector refuses that")
+        return self
 
 
 class PgVector:
@@ -48,58 +61,60 @@ class PgVector:
     def __init__(self, target: Target, options: Options, load: Load) -> None:
         self._target = target
         self._options = options
-        self._timeout = load.timeout
-        self._free: asyncio.Queue[psycopg.AsyncConnection[Any]] = asyncio.Queue()
-        self._all: list[psycopg.AsyncConnection[Any]] = []
-        self._replacing: set[asyncio.Task[None]] = set()
+        settings = {"hnsw.ef_search": str(options.ef_search), "ivfflat.probes": str(options.probes)}
+        self._pool = Pool(target, options.connections, load.timeout, settings)
         self._texts: list[str] = []
         self._order = np.random.default_rng(load.seed).permutation(options.queries)
         self._oracle: Oracle | None = None
         operator = _OPERATORS[options.metric][0]
-        self._query: LiteralString = f"SELECT id FROM {_TABLE} ORDER BY v {operator} %s::vector LIMIT %s"  # noqa: S608 - no value in it
+        query = f'SELECT id FROM "{options.table}" ORDER BY v {operator} %s::vector LIMIT {options.k}'  # noqa: S608 - checked
+        self._query = query.encode()
 
     async def setup(self) -> dict[str, Any]:
         """See `loadtests.generators.base.Generator`."""
-        try:
-            import psycopg  # noqa: PLC0415 - an extra, needed for this generator only
-        except ImportError as error:
-            raise SetupError("psycopg is missing: pip install 'dashcam[pgvector]'") from error
+        postgres.require()
+        import psycopg  # noqa: PLC0415 - an extra
+
         data = await asyncio.to_thread(dataset.make, self._options.dataset, self._options.queries)
         begin = time.monotonic()
         self._oracle = await asyncio.to_thread(Oracle, data, self._options.k, self._options.metric)
-        notes: dict[str, Any] = {"oracle_seconds": round(time.monotonic() - begin, 3), "vectors": len(data.base)}
+        notes: dict[str, Any] = {
+            "vectors": len(data.base),
+            "dataset_sha256": await asyncio.to_thread(data.digest),
+            "oracle_sha256": self._oracle.digest(),
+            "oracle_seconds": round(time.monotonic() - begin, 3),
+        }
         self._texts = [_text(query) for query in data.queries]
         try:
-            connection = await self._connect()
-            notes |= await self._fill(connection, data)
-            await connection.close()
-            for _ in range(self._options.connections):
-                connection = await self._connect()
-                self._all.append(connection)
-                self._free.put_nowait(connection)
+            connection = await postgres.connect(self._target, {})
+            async with connection:
+                notes |= await self._fill(connection, data)
+            await self._pool.fill()
+            notes["plan"] = await self._plan()
         except psycopg.Error as error:
             raise SetupError(f"PostgreSQL at {self._target.url}: {str(error).strip()}") from error
         return notes
 
-    async def _connect(self) -> "psycopg.AsyncConnection[Any]":
-        import psycopg  # noqa: PLC0415 - an extra
-
-        password = self._target.secret_file.read_text().strip() if self._target.secret_file else None
-        connection = await psycopg.AsyncConnection.connect(
-            self._target.url, password=password, autocommit=True, connect_timeout=10, prepare_threshold=1
-        )
-        await connection.execute("SELECT set_config('hnsw.ef_search', %s, false)", [str(self._options.ef_search)])
-        await connection.execute("SELECT set_config('ivfflat.probes', %s, false)", [str(self._options.probes)])
-        return connection
+    async def _plan(self) -> str:
+        """Return how the server looks for neighbours: it may well pass an index over."""
+        rows = await self._pool.fetch(Outcome(), b"EXPLAIN (COSTS OFF) " + self._query, [self._texts[0]])
+        steps = [str(row[0]).strip(" ->") for row in rows]
+        return next((step for step in steps if "Scan" in step), steps[0])
 
     async def _fill(self, connection: "psycopg.AsyncConnection[Any]", data: Dataset) -> dict[str, float]:
         """Make the table, copy the vectors in, build the index; returns how long each took, in seconds."""
-        options, begin = self._options, time.monotonic()
+        options, begin, table = self._options, time.monotonic(), f'"{self._options.table}"'
         await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-        await connection.execute(f"DROP TABLE IF EXISTS {_TABLE}")
-        await connection.execute(f"CREATE TABLE {_TABLE} (id bigint PRIMARY KEY, v vector({data.base.shape[1]}))")
+        asked = "SELECT obj_description(to_regclass(%s), 'pg_class') WHERE to_regclass(%s) IS NOT NULL"
+        there = await (await connection.execute(asked, [table, table])).fetchone()
+        if there is not None and there[0] != _OURS:
+            raise SetupError(f"table {table} is there and not of our making: give the load another `table`")
+        await connection.execute(f"DROP TABLE IF EXISTS {table}".encode())
+        columns = f"id bigint PRIMARY KEY, v vector({data.base.shape[1]})"
+        await connection.execute(f"CREATE TABLE {table} ({columns})".encode())
+        await connection.execute(f"COMMENT ON TABLE {table} IS '{_OURS}'".encode())
         cursor = connection.cursor()
-        async with cursor.copy(f"COPY {_TABLE} (id, v) FROM STDIN (FORMAT binary)") as copy:
+        async with cursor.copy(f"COPY {table} (id, v) FROM STDIN (FORMAT binary)".encode()) as copy:
             await copy.write(_HEADER)
             for start in range(0, len(data.base), _BATCH):
                 await copy.write(copy_rows(start, data.base[start : start + _BATCH]))
@@ -111,65 +126,24 @@ class PgVector:
         else:
             how = f"ivfflat (v {operators}) WITH (lists = {options.lists})"
         if options.index != "none":
-            await connection.execute(f"CREATE INDEX ON {_TABLE} USING {how}".encode())
-        await connection.execute(f"ANALYZE {_TABLE}")
+            await connection.execute(f"CREATE INDEX ON {table} USING {how}".encode())
+        await connection.execute(f"ANALYZE {table}".encode())
         return {"copy_seconds": round(copied - begin, 3), "index_seconds": round(time.monotonic() - copied, 3)}
 
     async def request(self, number: int, outcome: Outcome) -> None:
         """See `loadtests.generators.base.Generator`."""
-        import psycopg  # noqa: PLC0415 - an extra
-
         assert self._oracle is not None  # noqa: S101 - set up before the first request
         query = int(self._order[number % len(self._order)])
-        connection = await self._free.get()
-        try:
-            outcome.sent = time.monotonic()
-            cursor = await connection.execute(self._query, [self._texts[query], self._options.k])
-            outcome.first_byte = time.monotonic()
-            rows = [row[0] for row in await cursor.fetchall()]
-            outcome.done = time.monotonic()
-        except psycopg.OperationalError as error:
-            raise RequestFailed(f"sql_{error.sqlstate}" if error.sqlstate else "reset", str(error)) from error
-        except psycopg.Error as error:
-            raise RequestFailed(f"sql_{error.sqlstate}", str(error)) from error
-        finally:
-            # A cancelled query leaves its connection in no known state.
-            if outcome.done is not None:
-                self._free.put_nowait(connection)
-            else:
-                self._replace(connection)
+        rows = [row[0] for row in await self._pool.fetch(outcome, self._query, [self._texts[query]])]
         if len(rows) != min(self._options.k, self._options.dataset.n):
             raise RequestFailed("wrong_answer", f"{len(rows)} rows where {self._options.k} were asked for")
+        if not all(isinstance(row, int) and 0 <= row < self._options.dataset.n for row in rows):
+            raise RequestFailed("wrong_answer", f"rows that nobody put there: {rows[:10]}")
         outcome.recall = self._oracle.recall(query, rows)
-
-    def _replace(self, connection: "psycopg.AsyncConnection[Any]") -> None:
-        """Open a new connection in place of one that broke, until it works: a server may come back."""
-
-        async def replace() -> None:
-            import psycopg  # noqa: PLC0415 - an extra
-
-            await connection.close()
-            self._all.remove(connection)
-            while True:
-                try:
-                    fresh = await self._connect()
-                except psycopg.Error:
-                    await asyncio.sleep(0.5)
-                else:
-                    self._all.append(fresh)
-                    self._free.put_nowait(fresh)
-                    return
-
-        task = asyncio.get_running_loop().create_task(replace())
-        self._replacing.add(task)
-        task.add_done_callback(self._replacing.discard)
 
     async def close(self) -> None:
         """See `loadtests.generators.base.Generator`."""
-        for task in self._replacing:
-            task.cancel()
-        for connection in self._all:
-            await connection.close()
+        await self._pool.close()
 
 
 def copy_rows(start: int, vectors: Vectors) -> bytes:

@@ -1,0 +1,36 @@
+"""How late the event loop is: what every request of ours waits too, and what no request should wait."""
+
+import asyncio
+import time
+from collections import deque
+
+_EVERY = 0.05
+_WINDOW = 1.0
+
+
+class LagProbe:
+    """Sleeps 50 ms again and again, and takes how much longer it was. Seconds throughout."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, float]] = deque(maxlen=round(_WINDOW / _EVERY))
+        self._worst = 0.0
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        while True:
+            begin = time.monotonic()
+            await asyncio.sleep(_EVERY)
+            now = time.monotonic()
+            late = max(0.0, now - begin - _EVERY)
+            self._seen.append((now, late))
+            self._worst = max(self._worst, late)
+
+    def recent(self) -> float:
+        """Return the worst of the last second; safe to ask from another thread."""
+        since = time.monotonic() - _WINDOW
+        return max((late for when, late in tuple(self._seen) if when >= since), default=0.0)
+
+    def take(self) -> float:
+        """Return the worst since this was asked before."""
+        worst, self._worst = self._worst, 0.0
+        return worst

@@ -1,0 +1,1 @@
+"""The load, against a server of known delays and against real services."""

@@ -1,0 +1,173 @@
+"""A server of known delays and known faults, in a process of its own: `python -m tests.loadtests.service`.
+
+It prints its port. The first part of the path says how it behaves, the query with which figures; so a target's URL is
+all that a test needs: http://127.0.0.1:PORT/steady?ttft=0.05 would be cut by the client's own path, hence
+/steady,ttft=0.05,gap=0.02/v1/completions.
+"""
+
+import asyncio
+import json
+import time
+
+import uvloop
+
+
+class Connection:
+    """One client's connection."""
+
+    def __init__(self, service: "Service", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.service, self.reader, self.writer = service, reader, writer
+        self.served = 0
+
+    async def serve(self) -> None:
+        """Answer requests until one side closes."""
+        try:
+            while True:
+                head = await self.reader.readuntil(b"\r\n\r\n")
+                length = next(
+                    (int(line[15:]) for line in head.lower().split(b"\r\n") if line[:15] == b"content-length:"), 0
+                )
+                self.body = await self.reader.readexactly(length)
+                name, *pairs = head.split(b" ")[1].decode().split("/")[1].split(",")
+                figures = {key: float(value) for key, value in (pair.split("=") for pair in pairs)}
+                self.head = head
+                if not await getattr(self, name)(**figures):
+                    return
+                self.served += 1
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.writer.close()
+
+    def start(self, status: int = 200) -> None:
+        """Send the head of a chunked answer."""
+        self.writer.write(
+            b"HTTP/1.1 %d X\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n" % status
+        )
+
+    def send(self, data: bytes) -> None:
+        """Send one chunk."""
+        self.writer.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def event(self, **event: object) -> None:
+        """Send one event."""
+        self.send(b"data: " + json.dumps(event).encode() + b"\n\n")
+
+    def text(self, text: str) -> None:
+        """Send content as the asked API wraps it."""
+        chat = b"/chat/" in self.head
+        self.event(choices=[{"delta": {"content": text}} if chat else {"text": text}])
+
+    async def steady(self, ttft: float = 0.0, gap: float = 0.0, n: float = 3) -> bool:
+        """Answer at once with headers and a role, then content after `ttft`, then each `gap` seconds."""
+        begin = time.monotonic()
+        self.start()
+        self.event(choices=[{"text": "", "delta": {"role": "assistant"}}])
+        for index in range(int(n)):
+            await _until(begin + ttft + index * gap)
+            self.text(f"word{index} ")
+        self.event(choices=[{"text": "", "delta": {}, "finish_reason": "length"}])
+        self.event(choices=[], usage={"prompt_tokens": 7, "completion_tokens": int(n)})
+        self.send(b"data: [DONE]\n\n")
+        self.writer.write(b"0\r\n\r\n")
+        return True
+
+    async def stall(self, at: float, lasts: float) -> bool:
+        """Answer at once, but for a time in which nothing is answered. Both count from the first request."""
+        service = self.service
+        service.first = service.first or time.monotonic()
+        since = time.monotonic() - service.first
+        if at <= since < at + lasts:
+            await _until(service.first + at + lasts)
+        return await self.plain()
+
+    async def plain(self) -> bool:
+        """Answer at once, in one piece."""
+        text = b'data: {"choices": [{"text": "word", "finish_reason": "length"}]}\n\ndata: [DONE]\n\n'
+        self.writer.write(b"HTTP/1.1 200 X\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
+        return True
+
+    async def echo(self) -> bool:
+        """Answer with the request's prompt and its Authorization header."""
+        self.start()
+        given = [line.decode() for line in self.head.split(b"\r\n") if line.lower().startswith(b"authorization:")]
+        self.text(json.dumps({"body": json.loads(self.body), "authorization": given}))
+        self.send(b"data: [DONE]\n\n")
+        self.writer.write(b"0\r\n\r\n")
+        return True
+
+    async def closer(self) -> bool:
+        """Answer one request a connection, promise to keep it, and close it on the second."""
+        return False if self.served else await self.steady()
+
+    async def gone(self) -> bool:
+        """Close every connection once the request is there."""
+        return False
+
+    async def silent(self) -> bool:
+        """Never answer."""
+        await asyncio.sleep(3600)
+        return False
+
+    async def status(self, code: float) -> bool:
+        """Answer with a status code and a word."""
+        self.start(int(code))
+        self.send(b"no")
+        self.writer.write(b"0\r\n\r\n")
+        return True
+
+    async def truncated(self) -> bool:
+        """End the answer in good HTTP, but without its end in the API's own words."""
+        self.start()
+        self.text("half")
+        self.writer.write(b"0\r\n\r\n")
+        return True
+
+    async def cut(self) -> bool:
+        """Break off in the middle of the HTTP answer."""
+        self.start()
+        self.text("half")
+        await self.writer.drain()
+        return False
+
+    async def malformed(self) -> bool:
+        """Send what is no JSON."""
+        self.start()
+        self.send(b'data: {"choices": [\n\n')
+        self.writer.write(b"0\r\n\r\n")
+        return True
+
+    async def failing(self) -> bool:
+        """Fail in the middle of the stream, as vLLM says it."""
+        self.start()
+        self.text("half")
+        self.event(error={"message": "out of memory", "code": 500})
+        self.writer.write(b"0\r\n\r\n")
+        return True
+
+    async def empty(self) -> bool:
+        """Finish without a word."""
+        self.start()
+        self.send(b"data: [DONE]\n\n")
+        self.writer.write(b"0\r\n\r\n")
+        return True
+
+
+async def _until(due: float) -> None:
+    await asyncio.sleep(max(0.0, due - time.monotonic()))
+
+
+class Service:
+    """All connections share when the first request came."""
+
+    first: float | None = None
+
+    async def run(self) -> None:
+        """Serve for good."""
+        server = await asyncio.start_server(lambda r, w: Connection(self, r, w).serve(), "127.0.0.1", 0, backlog=1024)
+        print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - what the test waits for
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(Service().run())
