@@ -2,17 +2,24 @@
 
 import contextlib
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from prometheus import replay, snapshot
-from prometheus.client import Client
+from prometheus.client import Client, PrometheusError
 from reports import evidence as evidence_module
-from reports import html, series, summary, verdict
+from reports import exact, html, panels, series, summary, verdict
+from reports.evidence import Evidence
 from reports.series import Grid
 from runs import atomic
 from runs.directory import RunDirectory
-from runs.manifest import Manifest, Verdict
+from runs.manifest import ManifestError, Verdict
+
+_BEFORE, _AFTER = 5.0, 3.0
+"""Scrape intervals that are drawn before the first phase, and after the last phase and the last answer."""
 
 
 class ReportError(Exception):
@@ -20,39 +27,59 @@ class ReportError(Exception):
 
 
 def build(run: RunDirectory, scratch: Path) -> Verdict:
-    """Judge `run` and write its summary and report; returns the verdict.
+    """Judge `run` and write its summary and report; returns the verdict, which the caller keeps.
 
-    Pieces may be missing (no block, no record, no phase): the verdict then says so. Raises OSError, PrometheusError.
+    Pieces may be missing (no block, no record, no phase): the verdict then says so. A Prometheus is started over a copy
+    of the blocks below `scratch`. Raises ReportError (no readable manifest), PrometheusError, OSError.
     """
-    with _series(run, scratch) as client:
-        evidence = evidence_module.gather(run, client)
-        judged = verdict.judge(evidence)
-        grid = _grid(run, evidence.manifest, evidence.recipe.watch.interval)
-        charts, absent = series.charts(evidence, client, grid)
+    try:
+        with _source(run, scratch) as source:
+            evidence = evidence_module.gather(run, source)
+            judged = verdict.judge(evidence)
+            grid = _grid(run, evidence)
+            drawn, absent = series.charts(source, grid)
+    except ManifestError as error:
+        raise ReportError(str(error)) from error
+    except ValidationError as error:
+        raise ReportError(f"{run.manifest} holds no recipe that this version reads: {error}") from error
+    order = list(panels.GROUPS)
+    charts = sorted([*exact.charts(evidence, grid), *drawn], key=lambda chart: order.index(chart.group))
+    drawing = html.Drawing(grid, tuple(charts), tuple(absent))
     facts = summary.summarise(evidence, judged)
-    atomic.write(run.summary, json.dumps(facts, indent=2) + "\n")
+    facts["recorder"] = drawing.cost(evidence.measured.phases)
     recipe = run.recipe.read_text(encoding="utf-8", errors="replace") if run.recipe.is_file() else ""
-    page = html.render(evidence, judged, facts, html.Drawing(grid, tuple(charts), tuple(absent)), recipe)
+    page = html.render(evidence, judged, facts, drawing, recipe)
+    atomic.write(run.summary, json.dumps(facts, indent=2, allow_nan=False) + "\n")
     atomic.write(run.report, page)
     return judged
 
 
 @contextlib.contextmanager
-def _series(run: RunDirectory, scratch: Path) -> Iterator[Client | None]:
-    if not snapshot.blocks(run.tsdb):
+def _source(run: RunDirectory, scratch: Path) -> Iterator[Client | None]:
+    try:
+        empty = not snapshot.blocks(run.tsdb)
+    except PrometheusError:  # a block that is not whole cannot be opened; the others cannot be told from it
+        empty = True
+    if empty:
         yield None
         return
     with replay.open_blocks(run.tsdb, scratch) as opened:
         yield opened.client
 
 
-def _grid(run: RunDirectory, manifest: Manifest, interval: float) -> Grid:
-    """Cover the phases with a little around them, or all that was recorded where no phase began."""
-    if manifest.phases:
-        start = manifest.phases[0].started.timestamp() - 5 * interval
-        end = manifest.phases[-1].ended.timestamp() + 3 * interval
-        return Grid.over(float(int(start)), end, interval)
-    blocks = snapshot.blocks(run.tsdb)
-    if blocks:
-        return Grid.over(min(b.start for b in blocks), max(b.end for b in blocks), interval)
-    return Grid.over(0.0, -1.0, 1.0)
+def _grid(run: RunDirectory, evidence: Evidence) -> Grid:
+    """Cover the phases with a little around them, or all that was recorded where no phase began.
+
+    The steps begin with the first phase, so that phases of whole seconds share no step.
+    """
+    interval, phases = evidence.recipe.watch.interval, evidence.manifest.phases
+    if phases:
+        start = math.floor(1000.0 * (phases[0].started.timestamp() - _BEFORE * interval)) / 1000.0
+        done = evidence.requests.at("done")
+        end = max(phases[-1].ended.timestamp(), float(done.max()) if len(done) else 0.0)
+        return Grid.over(start, end + _AFTER * interval, interval)
+    with contextlib.suppress(PrometheusError):
+        if blocks := snapshot.blocks(run.tsdb):
+            first, last = min(block.start for block in blocks), max(block.end for block in blocks)
+            return Grid.over(float(math.floor(first)), last, interval)
+    return Grid.over(0.0, -interval, interval)

@@ -1,7 +1,10 @@
 """The report: one page that needs nothing but a browser, now and in ten years."""
 
+import base64
+import hashlib
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -12,47 +15,109 @@ import numpy as np
 from markupsafe import Markup
 
 from reports import objectives
+from reports import verdict as rules
 from reports.evidence import Evidence
-from reports.series import GROUPS, Chart, Grid, Line
-from reports.summary import display
-from runs.manifest import Verdict
+from reports.panels import GROUPS
+from reports.series import Absent, Chart, Grid, Line
+from reports.statistics import Flags, needed
+from reports.window import TIMES
+from reports.words import count, display, ended_with
+from runs.manifest import Finding, PhaseSpan, Verdict
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """What is drawn: the shared time axis, the charts, and the titles of those without data."""
+    """What is drawn: the shared time axis, the charts, and the panels without data."""
 
     grid: Grid
     charts: tuple[Chart, ...]
-    absent: tuple[str, ...]
+    absent: tuple[Absent, ...]
+
+    def cost(self, phases: Sequence[PhaseSpan]) -> dict[str, float | None]:
+        """Return what watching cost in some phases: mean CPU in cores and mean memory in bytes of the recorder."""
+        mask = np.zeros(len(self.grid.times), dtype=np.bool_)
+        for phase in phases:
+            mask |= (self.grid.times >= phase.started.timestamp()) & (self.grid.times < phase.ended.timestamp())
+        cpu, memory = self._sum("CPU of the recorder", mask), self._sum("Memory of the recorder", mask)
+        return {"cpu_cores_mean": cpu, "memory_bytes_mean": memory}
+
+    def _sum(self, title: str, mask: Flags) -> float | None:
+        lines = [line.values[mask] for chart in self.charts if chart.title == title for line in chart.lines]
+        known = [values[~np.isnan(values)] for values in lines]
+        return float(sum(values.mean() for values in known if len(values))) if any(map(len, known)) else None
 
 
-def render(evidence: Evidence, verdict: Verdict, facts: dict[str, Any], drawing: Drawing, recipe: str) -> str:
-    """Return the page."""
+def render(evidence: Evidence, verdict: Verdict, facts: Mapping[str, Any], drawing: Drawing, recipe: str) -> str:
+    """Return the page. `facts` are those of summary.json, `recipe` is the text as it was written."""
     manifest = evidence.manifest
-    limits = objectives.judge(evidence.recipe.objectives, evidence.measured)
+    limits = objectives.judge(evidence.recipe.objectives, evidence.measured, evidence.recipe.load.options)
+    styles = _asset("uPlot.min.css") + _asset("report.css")
+    scripts = _asset("uPlot.iife.min.js") + _asset("report.js")
     return _template().render(
         manifest=manifest,
         verdict=verdict,
+        word=word(verdict),
+        plain=plain(evidence, verdict),
+        findings=[(finding, _facts(finding)) for finding in verdict.findings],
+        dead=[(process, rules.moment(evidence, process.ended)) for process in rules.dead(evidence)],
+        last_words=rules.moment(evidence, manifest.ended),
         facts=facts,
-        objectives=[_objective(item) for item in limits],
+        objectives=limits,
         coverage=evidence.coverage,
-        groups=[(name, title, _cards(drawing, name)) for name, title in GROUPS.items()],
+        interval=evidence.recipe.watch.interval,
+        groups=[(name, title, cards) for name, title in GROUPS.items() if (cards := _cards(drawing, name))],
         absent=drawing.absent,
         recipe=recipe,
-        load=evidence.load_result,
+        load=evidence.recipe.load,
         windows=[(phase, facts["phases"][phase.name]) for phase in manifest.phases],
+        times=TIMES,
         data=_data(evidence, drawing),
         display=display,
-        css=_asset("uPlot.min.css") + _asset("report.css"),
-        js=_asset("uPlot.iife.min.js") + _asset("report.js"),
+        ended_with=ended_with,
+        needed=needed,
+        styles=Markup(styles),  # noqa: S704 - our own files
+        scripts=Markup(scripts),  # noqa: S704 - our own files
+        style_hash=_hash(styles),
+        script_hash=_hash(scripts),
     )
 
 
-def _cards(drawing: Drawing, group: str) -> list[dict[str, Any]]:
+def word(verdict: Verdict) -> str:
+    """Return the verdict in one word."""
+    return "VALID" if verdict.valid else "INVALID"
+
+
+def plain(evidence: Evidence, verdict: Verdict) -> str:
+    """Return the verdict in one sentence."""
+    if not evidence.measured.count:
+        return "There is nothing to believe: no request was recorded in a measured phase."
+    if not verdict.valid:
+        reasons = sum(finding.level == "invalid" for finding in verdict.findings)
+        return f"Do not use these numbers: {count(reasons, 'reason')} below."
+    if verdict.findings:
+        return f"These numbers may be believed, with {count(len(verdict.findings), 'reserve')}."
+    return "Nothing was found that speaks against these numbers."
+
+
+def _facts(finding: Finding) -> str:
+    """Write the numbers of a finding in one line."""
+    return " · ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in finding.evidence.items())
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {number}" for key, number in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "unknown" if value is None else str(value)
+
+
+def _cards(drawing: Drawing, group: str) -> list[tuple[int, Chart, list[tuple[str, str, str, str]]]]:
     """Return the charts of a group with the figures that stand in for them where pictures are no help."""
     return [
-        {"index": index, "chart": chart, "rows": [_row(line, chart.unit) for line in chart.lines]}
+        (index, chart, [_row(line, chart.unit) for line in chart.lines])
         for index, chart in enumerate(drawing.charts)
         if chart.group == group
     ]
@@ -62,30 +127,8 @@ def _row(line: Line, unit: str) -> tuple[str, str, str, str]:
     known = line.values[~np.isnan(line.values)]
     if not len(known):
         return line.name, "-", "-", "-"
-    low, mean, high = (quantity(float(value), unit) for value in (known.min(), known.mean(), known.max()))
+    low, mean, high = (display(float(value), unit) for value in (known.min(), known.mean(), known.max()))
     return line.name, low, mean, high
-
-
-def _objective(item: objectives.Objective) -> dict[str, str]:
-    unit = "s" if "_p" in item.name else "ratio" if "rate" not in item.name or item.name == "error_rate" else "/s"
-    return {
-        "name": item.name,
-        "state": item.state,
-        "bound": f"{'at most' if item.upper else 'at least'} {display(item.bound, unit)}",
-        "value": item.reason if item.value is None else display(item.value, unit),
-    }
-
-
-def quantity(value: float, unit: str) -> str:
-    """Write a value of a chart, bytes in binary multiples."""
-    if unit.startswith("bytes"):
-        for power, word in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
-            if abs(value) >= 2**power:
-                return f"{value / 2**power:.3g} {word}{unit[5:]}"
-        return f"{value:.0f} B{unit[5:]}"
-    if unit in {"s", "ratio"}:
-        return display(value, unit)
-    return f"{value:.3g} {unit}".strip()
 
 
 def _data(evidence: Evidence, drawing: Drawing) -> Markup:
@@ -117,6 +160,11 @@ def _short(value: float) -> float | int | None:
     return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded
 
 
+def _hash(text: str) -> str:
+    """Return a text's digest as a Content-Security-Policy takes it."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
 @cache
 def _template() -> jinja2.Template:
     loader = jinja2.PackageLoader("reports", "templates")
@@ -127,5 +175,5 @@ def _template() -> jinja2.Template:
 
 
 @cache
-def _asset(name: str) -> Markup:
-    return Markup((resources.files("reports") / "assets" / name).read_text(encoding="utf-8"))  # noqa: S704 - our file
+def _asset(name: str) -> str:
+    return (resources.files("reports") / "assets" / name).read_text(encoding="utf-8")

@@ -1,41 +1,27 @@
-"""What the report draws: panels of PromQL over the recording, and the client's latencies from the records."""
+"""From panels to lines: the queries of a recording, on one time axis that all charts share."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from prometheus.client import Client, Series
-from reports.evidence import Evidence, Window
+from prometheus.client import Series
+from reports.evidence import Source
+from reports.panels import PANELS, Panel
 from reports.statistics import Floats
 
 MOST_SERIES = 12
+"""Lines in one chart; of more, those with the highest peaks are drawn, and the chart says how many are not."""
 MOST_POINTS = 1200
-
-
-@dataclass(frozen=True)
-class Query:
-    """One expression and how its series are called; {label} stands for a label's value. $w is the rate's window."""
-
-    legend: str
-    expression: str
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One chart. It is drawn where `metric` is in the recording; `unit` as in `reports.summary.display`."""
-
-    group: str
-    title: str
-    unit: str
-    about: str
-    metric: str
-    queries: tuple[Query, ...]
+_FRESH = 2.5
+"""Scrape intervals for which the value of a gauge is taken as the present one."""
+_GAUGE = re.compile(r"\blast\(([a-zA-Z_:][a-zA-Z0-9_:]*(?:\{[^}]*\})?)\)")
 
 
 @dataclass(frozen=True)
 class Line:
-    """A drawn series: a name and a value (NaN: none) for each point of the grid."""
+    """A drawn series: a name, and a value (NaN: none) for each point of the grid."""
 
     name: str
     values: Floats
@@ -43,249 +29,108 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """A panel with its lines."""
+    """A panel with its lines; `left_out` counts those that it has no room for."""
 
     group: str
     title: str
     unit: str
-    about: str
-    lines: tuple[Line, ...] = field(default=())
+    description: str
+    lines: tuple[Line, ...]
+    left_out: int = 0
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A panel that is not drawn, and why."""
+
+    title: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The time axis that all charts share: UTC seconds, `step` apart."""
+    """The time axis: UTC seconds, `step` apart; `interval` is that of the scrapes."""
 
     times: Floats
     step: float
+    interval: float
 
     @classmethod
     def over(cls, start: float, end: float, interval: float) -> "Grid":
-        """Make a grid of the recording's interval, coarser for long runs (MOST_POINTS)."""
+        """Make a grid of the recording's interval, coarser by whole intervals for long runs (MOST_POINTS)."""
         step = interval * max(1, int(np.ceil((end - start) / interval / MOST_POINTS)))
-        return cls(np.arange(start, end + step / 2, step), step)
+        return cls(np.arange(start, end + step / 2, step), step, interval)
+
+    @property
+    def rate_window(self) -> str:
+        """The window of a rate: four scrapes, so that one may be missing, and no less than the step."""
+        return _duration(max(4.0 * self.interval, self.step))
+
+    def expression(self, text: str) -> str:
+        """Write a panel's expression as PromQL. A grid coarser than the scrapes averages gauges over its step."""
+        function, window = "last_over_time", _FRESH * self.interval
+        if self.step > self.interval:
+            function, window = "avg_over_time", max(window, self.step)
+        text = _GAUGE.sub(rf"{function}(\1[{_duration(window)}])", text)
+        return text.replace("$w", self.rate_window)
 
 
-def _panel(group: str, title: str, unit: str, about: str, metric: str, *queries: tuple[str, str]) -> Panel:
-    return Panel(group, title, unit, about, metric, tuple(Query(legend, text) for legend, text in queries))
+def _duration(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}ms"
 
 
-PANELS: tuple[Panel, ...] = (
-    _panel(
-        *("client", "Requests in flight", "", "Sent and not answered yet; with the client's users where it has any."),
-        "load_requests_in_flight",
-        ("in flight", "load_requests_in_flight"),
-    ),
-    _panel(
-        *("client", "Client lag", "s", "How late requests left, p99: the client's own delay, from its histogram."),
-        "load_client_lag_seconds_bucket",
-        ("lag p99", "histogram_quantile(0.99, sum by (le) (rate(load_client_lag_seconds_bucket[$w])))"),
-        ("event loop", "load_event_loop_lag_seconds"),
-    ),
-    _panel(
-        *("client", "Tokens", "tokens/s", "As the server reports them."),
-        "load_tokens_total",
-        ("{direction}", "sum by (direction) (rate(load_tokens_total[$w]))"),
-    ),
-    _panel(
-        *("service", "llama.cpp: requests", "", "Worked on, and waiting for a slot."),
-        "llamacpp:requests_processing",
-        ("processing", "sum(llamacpp:requests_processing)"),
-        ("deferred", "sum(llamacpp:requests_deferred)"),
-    ),
-    _panel(
-        *("service", "llama.cpp: tokens", "tokens/s", "Counted by the server."),
-        "llamacpp:tokens_predicted_total",
-        ("prompt", "sum(rate(llamacpp:prompt_tokens_total[$w]))"),
-        ("generated", "sum(rate(llamacpp:tokens_predicted_total[$w]))"),
-    ),
-    _panel(
-        *("service", "vLLM: requests", "", "Running and waiting, all engines."),
-        "vllm:num_requests_running",
-        ("running", "sum(vllm:num_requests_running)"),
-        ("waiting", "sum(vllm:num_requests_waiting)"),
-    ),
-    _panel(
-        *("service", "vLLM: KV cache", "ratio", "The fullest engine."),
-        "vllm:kv_cache_usage_perc",
-        ("in use", "max(vllm:kv_cache_usage_perc)"),
-    ),
-    _panel(
-        *("service", "PostgreSQL: transactions", "1/s", "Of the benchmark's database."),
-        "pg_stat_database_xact_commit",
-        ("commit", 'sum(rate(pg_stat_database_xact_commit{datname="dashcam"}[$w]))'),
-        ("rollback", 'sum(rate(pg_stat_database_xact_rollback{datname="dashcam"}[$w]))'),
-    ),
-    _panel(
-        *("service", "PostgreSQL: blocks", "1/s", "Found in shared buffers, and read."),
-        "pg_stat_database_blks_hit",
-        ("hit", 'sum(rate(pg_stat_database_blks_hit{datname="dashcam"}[$w]))'),
-        ("read", 'sum(rate(pg_stat_database_blks_read{datname="dashcam"}[$w]))'),
-    ),
-    _panel(
-        *("process", "CPU of the programs", "cores", "Each with its children."),
-        "process_tree_cpu_seconds_total",
-        ("{service}", "sum by (service) (rate(process_tree_cpu_seconds_total[$w]))"),
-    ),
-    _panel(
-        *("process", "Memory of the programs", "bytes", "Resident."),
-        "process_tree_resident_memory_bytes",
-        ("{service}", "sum by (service) (process_tree_resident_memory_bytes)"),
-    ),
-    _panel(
-        *("process", "Bytes read and written", "bytes/s", "By system calls: files, sockets and network file systems."),
-        "process_tree_read_chars_total",
-        ("{service} read", "sum by (service) (rate(process_tree_read_chars_total[$w])) > 0"),
-        ("{service} write", "sum by (service) (rate(process_tree_write_chars_total[$w])) > 0"),
-    ),
-    _panel(
-        *("process", "Memory of the job's control group", "bytes", "In use and working set, per node."),
-        "cgroup_memory_usage_bytes",
-        ("{node} in use", "cgroup_memory_usage_bytes"),
-        ("{node} working set", "cgroup_memory_working_set_bytes"),
-        ("{node} limit", "cgroup_memory_limit_bytes"),
-    ),
-    _panel(
-        *("node", "CPU of the node", "ratio", "Share of all cores that was busy; the whole node, not the job."),
-        "node_cpu_seconds_total",
-        ("{node}", '1 - avg by (node) (rate(node_cpu_seconds_total{mode="idle"}[$w]))'),
-    ),
-    _panel(
-        *("node", "Memory of the node", "bytes", "In use: total less available."),
-        "node_memory_MemAvailable_bytes",
-        ("{node}", "sum by (node) (node_memory_MemTotal_bytes - node_memory_MemAvailable_bytes)"),
-    ),
-    _panel(
-        *("node", "Network", "bytes/s", "All devices, loopback included."),
-        "node_network_receive_bytes_total",
-        ("{node} in", "sum by (node) (rate(node_network_receive_bytes_total[$w]))"),
-        ("{node} out", "sum by (node) (rate(node_network_transmit_bytes_total[$w]))"),
-    ),
-    _panel(
-        *("node", "Disks", "bytes/s", "All block devices."),
-        "node_disk_read_bytes_total",
-        ("{node} read", "sum by (node) (rate(node_disk_read_bytes_total[$w]))"),
-        ("{node} write", "sum by (node) (rate(node_disk_written_bytes_total[$w]))"),
-    ),
-    _panel(
-        *("node", "Pressure", "ratio", "Share of time in which some task waited (PSI)."),
-        "node_pressure_cpu_waiting_seconds_total",
-        ("{node} CPU", "sum by (node) (rate(node_pressure_cpu_waiting_seconds_total[$w]))"),
-        ("{node} I/O", "sum by (node) (rate(node_pressure_io_waiting_seconds_total[$w]))"),
-        ("{node} memory", "sum by (node) (rate(node_pressure_memory_waiting_seconds_total[$w]))"),
-    ),
-    _panel(
-        *("recorder", "Time of a scrape", "s", "How long each target took to answer."),
-        "scrape_duration_seconds",
-        ("{job} {node}", "scrape_duration_seconds"),
-    ),
-    _panel(
-        *("recorder", "CPU of the recorder", "cores", "Prometheus and the sidecars: what watching cost."),
-        "process_tree_cpu_seconds_total",
-        (
-            "{service}",
-            'sum by (service) (rate(process_tree_cpu_seconds_total{service=~"prometheus|.*exporter.*"}[$w]))',
-        ),
-    ),
-)
+def charts(source: Source | None, grid: Grid) -> tuple[list[Chart], list[Absent]]:
+    """Return the charts of the panels that the recording has data for, and the panels that are missing.
 
-GROUPS: Mapping[str, str] = {
-    "client": "Client",
-    "service": "Service",
-    "process": "Programs and job",
-    "node": "Nodes",
-    "recorder": "The recorder itself",
-}
-
-
-def charts(evidence: Evidence, client: Client | None, grid: Grid) -> tuple[list[Chart], list[str]]:
-    """Return the charts in their order, and what is not recorded: the titles of panels without data."""
-    drawn = list(client_charts(evidence, grid))
-    absent: list[str] = []
-    if client is None or not len(grid.times):
-        return drawn, [panel.title for panel in PANELS]
-    known = set(client.label_values("__name__", float(grid.times[0]), float(grid.times[-1])))
-    window = f"{max(5.0, 4 * evidence.recipe.watch.interval):g}s"
+    A panel of a service that was not run is neither. Raises PrometheusError.
+    """
+    if source is None or not len(grid.times):
+        return [], [Absent(panel.title, "no series were saved") for panel in PANELS if panel.when is None]
+    known = set(source.label_values("__name__", float(grid.times[0]), float(grid.times[-1])))
+    drawn: list[Chart] = []
+    absent: list[Absent] = []
     for panel in PANELS:
-        lines = _lines(panel, client, grid, window) if panel.metric in known else ()
-        if lines:
-            drawn.append(Chart(panel.group, panel.title, panel.unit, panel.about, lines))
+        if panel.when is not None and panel.when not in known:
+            continue
+        if not known.intersection(panel.metrics):
+            absent.append(Absent(panel.title, f"no target offers {panel.metrics[0]}"))
+            continue
+        lines = _lines(panel, source, grid)
+        kept = tuple(_highest(lines))
+        if kept:
+            left_out = len(lines) - len(kept)
+            drawn.append(Chart(panel.group, panel.title, panel.unit, panel.description, kept, left_out))
         else:
-            absent.append(panel.title)
-    order = list(GROUPS)
-    drawn.sort(key=lambda chart: order.index(chart.group))
+            absent.append(Absent(panel.title, "its series have no values in these phases"))
     return drawn, absent
 
 
-def _lines(panel: Panel, client: Client, grid: Grid, window: str) -> tuple[Line, ...]:
+def _lines(panel: Panel, source: Source, grid: Grid) -> list[Line]:
     lines: list[Line] = []
-    for query in panel.queries:
-        expression = query.expression.replace("$w", window)
-        found = client.query_range(expression, float(grid.times[0]), float(grid.times[-1]), grid.step)
-        named = sorted((legend(query.legend, series), series) for series in found if not np.isnan(series.values).all())
-        lines += [Line(name, _on_grid(series, grid)) for name, series in named]
-    return tuple(lines[:MOST_SERIES])
+    for template, text in panel.queries:
+        found = source.query_range(grid.expression(text), float(grid.times[0]), float(grid.times[-1]), grid.step)
+        drawn = [Line(legend(template, series), on_grid(series, grid)) for series in found]
+        lines += sorted((line for line in drawn if not np.isnan(line.values).all()), key=lambda line: line.name)
+    return lines
+
+
+def _highest(lines: Sequence[Line]) -> list[Line]:
+    if len(lines) <= MOST_SERIES:
+        return list(lines)
+    ranked = sorted(range(len(lines)), key=lambda index: -float(np.nanmax(lines[index].values)))
+    return [lines[index] for index in sorted(ranked[:MOST_SERIES])]
 
 
 def legend(template: str, series: Series) -> str:
     """Fill a legend's {label} places."""
-    name = template
-    for label, value in series.labels.items():
-        name = name.replace(f"{{{label}}}", value)
-    return name
+    return re.sub(r"\{(\w+)\}", lambda match: series.labels.get(match[1], ""), template).strip() or "all"
 
 
-def _on_grid(series: Series, grid: Grid) -> Floats:
+def on_grid(series: Series, grid: Grid) -> Floats:
+    """Put samples at their places; where there is none, or none that is a number, stands NaN."""
     values = np.full(len(grid.times), np.nan)
-    places = np.rint((series.times - grid.times[0]) / grid.step).astype(int)
+    places = np.rint((series.times - grid.times[0]) / grid.step).astype(np.int64)
     inside = (places >= 0) & (places < len(values))
     values[places[inside]] = series.values[inside]
     values[np.isinf(values)] = np.nan
     return values
-
-
-def client_charts(evidence: Evidence, grid: Grid) -> Iterable[Chart]:
-    """Yield what the records say exactly, second by second, where histograms could only interpolate."""
-    window = Window(tuple(evidence.manifest.phases), evidence.requests)
-    if not len(evidence.requests) or not len(grid.times):
-        return
-    times, good = evidence.requests.times, evidence.requests.ok
-    edges = np.append(grid.times, grid.times[-1] + grid.step)
-    per_step = {
-        "asked": np.histogram(times["intended"], edges)[0],
-        "completed": np.histogram(times["done"][good], edges)[0],
-        "failed": np.histogram(times["done"][~good], edges)[0],
-    }
-    rates = tuple(Line(name, counts / grid.step) for name, counts in per_step.items())
-    yield Chart("client", "Requests", "req/s", "By intended time and by end, from the records.", rates)
-    about = "p50 and p99 of the requests that were intended in each step, exactly, from the records."
-    for title, first, last in (
-        ("Latency", "intended", "done"),
-        ("Time to first token", "intended", "first_token"),
-        ("Service time", "sent", "done"),
-    ):
-        spans = times[last] - times[first]
-        usable = good & ~np.isnan(spans)
-        if usable.any():
-            lines = _quantiles(times["intended"][usable], spans[usable], edges)
-            yield Chart("client", title, "s", about, lines)
-    if window.recall is not None:
-        known = ~np.isnan(evidence.requests.recall)
-        counts = np.histogram(times["intended"][known], edges)[0]
-        sums = np.histogram(times["intended"][known], edges, weights=evidence.requests.recall[known])[0]
-        mean = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
-        yield Chart("client", "Recall", "ratio", "Mean against the exact answer.", (Line("recall", mean),))
-
-
-def _quantiles(at: Floats, values: Floats, edges: Floats) -> tuple[Line, ...]:
-    order = np.argsort(at, kind="stable")
-    bounds = np.searchsorted(at[order], edges)
-    lines = []
-    for name, p in (("p50", 0.5), ("p99", 0.99)):
-        line = np.full(len(edges) - 1, np.nan)
-        for index in range(len(line)):
-            part = values[order[bounds[index] : bounds[index + 1]]]
-            if len(part):
-                line[index] = np.quantile(part, p, method="inverted_cdf")
-        lines.append(Line(name, line))
-    return tuple(lines)

@@ -1,64 +1,91 @@
-"""summary.json: the headline figures for machines, and the words in which people are told them."""
+"""summary.json: the headline figures for machines. Names are stable; units stand in the names or beside the value."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from reports import objectives
-from reports.evidence import Evidence, Window
-from reports.statistics import Quantile, quantile
+from reports.evidence import Evidence
+from reports.statistics import Quantile
+from reports.window import TIMES, Window
+from reports.words import display
 from runs.manifest import PhaseSpan, Verdict
 
 SCHEMA_VERSION = 1
-_PERCENTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
-_TIMES = ("latency", "service", "ttft", "itl", "tpot", "lag")
+PERCENTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 
 
 def summarise(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
-    """Return the summary. Times in seconds, shares as ratios, rates per second."""
-    window = evidence.measured
+    """Return the summary: times in seconds, shares as ratios (0 to 1), sizes in bytes, rates per second."""
+    manifest, recipe, window = evidence.manifest, evidence.recipe, evidence.measured
+    limits = objectives.judge(recipe.objectives, window, recipe.load.options)
     return {
         "schema_version": SCHEMA_VERSION,
-        "id": evidence.manifest.id,
-        "ending": evidence.manifest.ending,
+        "id": manifest.id,
+        "recipe": recipe.name,
+        "generator": recipe.load.generator,
+        "ending": manifest.ending,
+        "reason": manifest.reason,
         "valid": verdict.valid,
         "findings": [finding.model_dump(mode="json") for finding in verdict.findings],
-        "headline": headline(window),
+        "notes": manifest.notes,
+        "headline": [row for row in headline(window) if row["value"] is not None],
         "measured": figures(window),
-        "phases": {phase.name: _phase(evidence, phase) for phase in evidence.manifest.phases},
+        "phases": {phase.name: _phase(evidence, phase) for phase in manifest.phases},
         "objectives": [
-            {"name": o.name, "bound": o.bound, "value": o.value, "state": o.state}
-            for o in objectives.judge(evidence.recipe.objectives, window)
+            {"name": o.name, "bound": o.bound, "value": o.value, "unit": o.unit, "state": o.state, "reason": o.reason}
+            for o in limits
         ],
         "coverage": [
-            {**c.target.model_dump(), "up_ratio": round(c.share, 4), "gap_seconds": c.gap} for c in evidence.coverage
+            {
+                **item.target.model_dump(),
+                "up_ratio": round(item.share, 4),
+                "scrapes_up": item.up,
+                "scrapes_expected": item.expected,
+                "gap_seconds": round(item.gap, 3),
+            }
+            for item in evidence.coverage
         ],
-        "timings_seconds": evidence.manifest.timings,
+        "timings_seconds": manifest.timings,
     }
 
 
 def _phase(evidence: Evidence, phase: PhaseSpan) -> dict[str, Any]:
-    return {"measured": phase.measured, **figures(evidence.window([phase]))}
+    own = evidence.load_phase(phase.name)
+    return {
+        "measured": phase.measured,
+        "started": phase.started.isoformat(),
+        "ended": phase.ended.isoformat(),
+        "asked_per_second": phase.rate,
+        "users": phase.users,
+        "client_cpu_seconds": own.get("cpu_seconds"),
+        "client_loop_lag_max_seconds": own.get("loop_lag_max"),
+        **figures(evidence.window([phase])),
+    }
 
 
 def figures(window: Window) -> dict[str, Any]:
     """Return the figures of some phases. A percentile that too few samples stand for is left out."""
     times: dict[str, dict[str, Any]] = {}
-    for name in _TIMES:
+    for name in TIMES:
         samples = window.times(name)
         if len(samples):
-            found = [item for p in _PERCENTILES if (item := quantile(samples, p)) is not None]
-            mean = float(samples.mean())
-            times[f"{name}_seconds"] = {"n": len(samples), "mean": mean, **{_name(q.p): _quantile(q) for q in found}}
-    requests = window.requests
+            row: dict[str, Any] = {"n": len(samples), "mean": float(samples.mean()), "max": float(samples.max())}
+            times[f"{name}_seconds"] = row | {q.name: _quantile(q) for q in window.quantiles(name, PERCENTILES)}
     return {
-        "seconds": round(window.seconds, 3),
+        "seconds": round(window.seconds, 6),
         "requests": window.count,
         "succeeded": window.succeeded,
         "failed": window.failed,
+        "failed_ratio": window.error_ratio,
         "errors": window.errors,
-        "retries": requests.retries,
-        "intended_per_second": window.count / window.seconds if window.seconds else None,
+        "retries": window.retries,
+        "intended_per_second": window.offered_rate,
+        "sent_per_second": window.sent_rate,
         "completed_per_second": window.completed_rate,
-        "output_tokens_per_second": window.tokens_rate,
+        "in_system_mean": window.in_system,
+        "input_tokens_per_second": window.tokens_rate("in"),
+        "output_tokens_per_second": window.tokens_rate("out"),
+        "received_bytes_per_second": window.received_rate,
         "recall_mean": window.recall,
         **times,
     }
@@ -68,37 +95,22 @@ def _quantile(item: Quantile) -> dict[str, float]:
     return {"value": item.value, "low": item.low, "high": item.high}
 
 
-def _name(p: float) -> str:
-    return f"p{100 * p:g}"
+def headline(window: Window) -> Iterator[dict[str, Any]]:
+    """Yield the most telling figures first: a label, the value with its unit, what it rests on, and all as text."""
+    if not window.count:
+        return
+    yield _row("completed", window.completed_rate, "req/s", f"{window.succeeded:,} of {window.count:,} succeeded")
+    for name in ("ttft", "itl", "latency"):
+        for found in window.quantiles(name, (0.5, 0.99) if name != "latency" else (0.5, 0.95, 0.99)):
+            detail = f"{display(found.low, 's')} to {display(found.high, 's')}, n = {found.n:,}"
+            row = _row(f"{TIMES[name]} {found.name}", found.value, "s", detail)
+            yield row | {"low": found.low, "high": found.high, "n": found.n}
+    for direction in ("in", "out"):
+        yield _row(f"tokens {direction}", window.tokens_rate(direction), "tokens/s", "as the server counts")
+    yield _row("recall, mean", window.recall, "ratio", "against the exact answer")
+    yield _row("failed", window.error_ratio, "ratio", ", ".join(window.errors) or "none")
 
 
-def headline(window: Window) -> list[dict[str, Any]]:
-    """Return five or so figures, the most telling first: label, text, and the plain value with its unit."""
-    rows: list[dict[str, Any]] = []
-
-    def add(label: str, value: float | None, unit: str, detail: str = "") -> None:
-        if value is not None:
-            row = {"label": label, "value": value, "unit": unit, "detail": detail}
-            rows.append({**row, "text": " ".join(part for part in (display(value, unit), detail) if part)})
-
-    add("completed", window.completed_rate, "req/s", f"({window.succeeded} of {window.count})")
-    for name, label in (("ttft", "time to first token"), ("itl", "between tokens"), ("latency", "latency")):
-        for p in (0.5, 0.99) if name == "latency" or len(window.times(name)) else ():
-            if found := quantile(window.times(name), p):
-                span = f"[{display(found.low, 's')}, {display(found.high, 's')}]"
-                add(f"{label} {_name(p)}", found.value, "s", span)
-    add("output tokens", window.tokens_rate, "tokens/s")
-    add("recall", window.recall, "ratio")
-    add("failed", window.error_ratio, "ratio", f"({window.failed} of {window.count})")
-    return rows
-
-
-def display(value: float, unit: str) -> str:
-    """Write a value with its unit as people read it: 12.3 ms, 95.1 %, 4.0 req/s."""
-    if unit == "s":
-        for factor, word in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-            if abs(value) >= factor or word == "µs":
-                return f"{value / factor:.3g} {word}" if abs(value) < 1000 * factor else f"{value / factor:.0f} {word}"
-    if unit == "ratio":
-        return f"{100 * value:.3g} %"
-    return f"{value:,.1f} {unit}"
+def _row(label: str, value: float | None, unit: str, detail: str) -> dict[str, Any]:
+    text = f"{display(value, unit)} ({detail})"
+    return {"label": label, "value": value, "unit": unit, "detail": detail, "text": text}

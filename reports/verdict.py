@@ -1,189 +1,171 @@
 """May these numbers be believed? One rule a function; each looks at the evidence and finds fault, or does not.
 
-`invalid`: what is printed does not describe the load that was asked for. `warning`: it does, with a reserve that a
-reader must know. A slow service is no fault of the numbers.
+`invalid`: what is printed does not describe the load that was asked for, or was not watched. `warning`: it does, with a
+reserve that a reader must know. A slow service is no fault of the numbers.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from datetime import datetime
 
-from reports import objectives
+from reports import honesty, objectives
 from reports.evidence import Evidence
-from reports.statistics import needed, poisson_tolerance, users_in_system
-from runs.manifest import Finding, PhaseSpan, Verdict
+from reports.honesty import Level, finding
+from reports.statistics import needed
+from reports.words import clock, count, display, ended_with
+from runs.manifest import Finding, Process, Verdict
 
 Rule = Callable[[Evidence], Iterator[Finding]]
 
-_RULES: list[Rule] = []
 FAILED_SHARE = 0.01
-RATE_SHARE = 0.05
-LITTLE_SHARE = 0.10
-LAG_SHARE = 0.05
-LAG_SECONDS = 0.001
-CPU_SHARE = 0.90
-GAP_INTERVALS = 3.0
+GAP_INTERVALS = 3.5
+ESSENTIAL = ("service", "load")
+HEADLINE = (("latency", 0.99), ("ttft", 0.99))
+_ENDINGS = {
+    "failed": "the run failed",
+    "cancelled": "the run was cancelled",
+    "time_limit": "the run was cut off by its time limit",
+    "abandoned": "the run was abandoned",
+}
 
 
 def judge(evidence: Evidence) -> Verdict:
-    """Apply every rule."""
-    findings = [finding for rule in _RULES for finding in rule(evidence)]
-    findings.sort(key=lambda finding: finding.level != "invalid")
-    return Verdict(valid=not any(finding.level == "invalid" for finding in findings), findings=findings)
+    """Apply every rule; what makes a run INVALID comes first."""
+    findings = [found for rule in RULES for found in rule(evidence)]
+    findings.sort(key=lambda found: found.level != "invalid")
+    return Verdict(valid=not any(found.level == "invalid" for found in findings), findings=findings)
 
 
-def _rule(function: Rule) -> Rule:
-    _RULES.append(function)
-    return function
-
-
-def _finding(rule: str, level: Literal["invalid", "warning"], message: str, **evidence: Any) -> Finding:
-    return Finding(rule=rule, level=level, message=message, evidence=evidence)
-
-
-@_rule
 def completed(evidence: Evidence) -> Iterator[Finding]:
-    """The run came to its planned end (as IO500 and MLPerf demand of a run)."""
+    """The run came to its planned end (as MLPerf and IO500 demand of a run)."""
     manifest = evidence.manifest
-    if manifest.ending != "completed":
-        reason = manifest.reason.splitlines()[0] if manifest.reason else "no reason is on record"
-        yield _finding("completed", "invalid", f"the run did not come to its end: {reason}", ending=manifest.ending)
+    if manifest.ending == "completed":
+        return
+    text = _ENDINGS.get(manifest.ending or "", "the run has no end on record")
+    if not manifest.phases:
+        text += " before its first phase"
+    elif where := moment(evidence, manifest.ended):
+        text += f", over by {where}"
+    reason = manifest.reason.splitlines()[0] if manifest.reason.strip() else "no reason is on record"
+    names = [process.name for process in dead(evidence)]
+    yield finding("completed", "invalid", f"{text}: {reason}", ending=manifest.ending, died=names)
 
 
-@_rule
 def measured(evidence: Evidence) -> Iterator[Finding]:
-    """There is something to judge."""
-    if evidence.measured.count == 0:
-        yield _finding(
-            "measured", "invalid", "no request was made in a measured phase", requests=len(evidence.requests)
-        )
+    """There is something to judge: requests in a measured phase, and records that can be read."""
+    for trouble in evidence.troubles:
+        yield finding("measured", "invalid", trouble)
+    window = evidence.measured
+    if window.count == 0:
+        text = "no request was recorded in a measured phase"
+        yield finding("measured", "invalid", text, requests_in_all=len(evidence.requests))
+    elif window.succeeded == 0:
+        yield finding("measured", "invalid", "no request of the measured phases succeeded", requests=window.count)
 
 
-@_rule
 def failures(evidence: Evidence) -> Iterator[Finding]:
-    """Failed requests are few: with more than 1 % the rest is a selection, and its latencies flatter."""
+    """Failed requests are few: beyond 1 % the rest is a selection, and its latencies flatter.
+
+    A recipe that expects more says so by its objective `error_rate`.
+    """
     window = evidence.measured
     allowed = max(FAILED_SHARE, evidence.recipe.objectives.get("error_rate", 0.0))
     if not window.failed or window.error_ratio is None:
         return
-    kinds = ", ".join(f"{kind} {count}" for kind, count in list(window.errors.items())[:3])
-    text = f"{window.failed} of {window.count} requests failed ({window.error_ratio:.1%}): {kinds}"
-    level: Literal["invalid", "warning"] = "invalid" if window.error_ratio > allowed else "warning"
-    yield _finding("failures", level, text, failed=window.failed, requests=window.count, allowed=allowed)
+    kinds = ", ".join(f"{kind} {number}" for kind, number in list(window.errors.items())[:3])
+    share = display(window.error_ratio, "ratio")
+    text = f"{window.failed:,} of {count(window.count, 'request')} failed ({share}): {kinds}"
+    level: Level = "invalid" if window.error_ratio > allowed else "warning"
+    facts = {"failed": window.failed, "requests": window.count, "failed_ratio": window.error_ratio}
+    yield finding("failures", level, text, allowed_ratio=allowed, errors=window.errors, **facts)
 
 
-@_rule
-def asked_rate(evidence: Evidence) -> Iterator[Finding]:
-    """Open loop: what was asked for was sent, and answered at the pace it came (inference-perf: requested, achieved).
-
-    A Poisson count may miss its mean by 4.9 standard deviations (one clean run in a million). Of the requests intended,
-    95 % must have been sent in the phase, or up to 5 % of its length later.
-    """
-    for phase in _phases(evidence, open_loop=True):
-        window = evidence.window([phase])
-        seconds = (phase.ended - phase.started).total_seconds()
-        expected = (phase.rate or 0.0) * seconds
-        slack = poisson_tolerance(expected) if phase.arrival == "poisson" else 1.0
-        facts = {"phase": phase.name, "asked_per_second": phase.rate, "intended": window.count, "seconds": seconds}
-        if abs(window.count - expected) > max(slack, 1.0):
-            text = f"phase {phase.name}: {window.count} requests were scheduled where {expected:.0f} were asked for"
-            yield _finding("asked_rate", "invalid", text, **facts)
-        late = phase.ended.timestamp() + RATE_SHARE * seconds
-        sent = int((window.requests.times["sent"] <= late).sum())
-        if window.count and sent < (1 - RATE_SHARE) * window.count:
-            text = f"phase {phase.name}: only {sent} of {window.count} requests left in time"
-            yield _finding("asked_rate", "invalid", text, sent=sent, **facts)
-
-
-@_rule
-def little(evidence: Evidence) -> Iterator[Finding]:
-    """Closed loop: the users were really there. N = X (R + Z), Little 1961."""
-    for phase in _phases(evidence, open_loop=False):
-        window = evidence.window([phase])
-        if not window.count or not phase.users:
-            continue
-        times = evidence.requests.times  # of all phases: a user may still wait for an answer of the phase before
-        begin, end = phase.started.timestamp(), phase.ended.timestamp()
-        busy = users_in_system(times["intended"], times["done"], begin, end)
-        thinking = users_in_system(times["done"], times["done"] + phase.think, begin, end) if phase.think else 0.0
-        found = busy + thinking
-        if abs(found - phase.users) > max(LITTLE_SHARE * phase.users, 0.5):
-            text = f"phase {phase.name}: {phase.users} users were asked for, {found:.1f} were there (Little's law)"
-            yield _finding("little", "invalid", text, phase=phase.name, users=phase.users, found=round(found, 3))
-
-
-@_rule
-def client_lag(evidence: Evidence) -> Iterator[Finding]:
-    """The client's own delay (sent - intended, p99) does not explain the latencies: 5 % of their median."""
-    window = evidence.measured
-    lag, latency = window.times("lag"), window.times("latency")
-    if len(lag) < needed(0.95) or not len(latency):
-        return
-    lag.sort()
-    p99, p50 = float(lag[int(0.99 * (len(lag) - 1))]), float(sorted(latency)[len(latency) // 2])
-    share = float((lag > max(LAG_SHARE * p50, LAG_SECONDS)).mean())
-    if p99 > max(LAG_SHARE * p50, LAG_SECONDS) and share > 0.01:
-        level: Literal["invalid", "warning"] = "invalid" if p99 > max(0.25 * p50, 0.01) else "warning"
-        text = (
-            f"the client sent late: p99 {p99 * 1000:.1f} ms after the intended time, median latency {p50 * 1000:.1f} ms"
-        )
-        yield _finding("client_lag", level, text, lag_p99_seconds=p99, latency_p50_seconds=p50)
-
-
-@_rule
-def client_cpu(evidence: Evidence) -> Iterator[Finding]:
-    """The client was not short of CPU: one event loop can use one core (locust warns at 90 %)."""
-    for phase in evidence.manifest.phases:
-        used = evidence.load_phase(phase.name).get("cpu_seconds")
-        seconds = (phase.ended - phase.started).total_seconds()
-        if phase.measured and used is not None and seconds > 0 and used / seconds > CPU_SHARE:
-            text = f"phase {phase.name}: the load process used {used / seconds:.0%} of a core: it was the bottleneck"
-            yield _finding("client_cpu", "invalid", text, phase=phase.name, cpu_share=round(used / seconds, 3))
-
-
-@_rule
 def targets_up(evidence: Evidence) -> Iterator[Finding]:
-    """Each target was watched through the measured phases. The service's and the load's gaps forbid a verdict."""
+    """Each target was watched through the measured phases: at most two scrapes in a row were missed.
+
+    A longer gap (3.5 intervals, the half for jitter) of the service or the load makes the run INVALID: what happened
+    in it nobody knows. A sidecar's gap is a hole in a curve and a warning.
+    """
     interval = evidence.recipe.watch.interval
-    if not evidence.measured.phases:
-        return
     for item in evidence.coverage:
-        target = item.target
-        allowed = GAP_INTERVALS * interval
-        if item.up and item.gap is not None and item.gap <= allowed:
+        if item.gap <= GAP_INTERVALS * interval:
             continue
-        essential = target.role in {"service", "load"}
-        gap = "never scraped" if not item.up else f"{item.gap or 0:.1f} s without a good scrape"
+        target = item.target
+        level: Level = "invalid" if target.role in ESSENTIAL else "warning"
+        gap = f"{display(item.gap, 's')} without a good scrape (one each {display(interval, 's')})"
+        if not item.up:
+            gap = "never scraped in the measured phases"
         text = f"{target.job} on {target.node} was not watched all the time: {gap}"
-        yield _finding(
-            "targets_up", "invalid" if essential else "warning", text, job=target.job, node=target.node,
-            up_share=round(item.share, 4), gap_seconds=item.gap,
-        )  # fmt: skip
+        facts = {"job": target.job, "node": target.node, "up_ratio": round(item.share, 4)}
+        yield finding("targets_up", level, text, gap_seconds=round(item.gap, 3), **facts)
 
 
-@_rule
 def died(evidence: Evidence) -> Iterator[Finding]:
-    """No program of the run ended by itself."""
-    for process in evidence.manifest.processes:
-        if process.ended is not None and not process.stopped_by_us and process.role == "sidecar":
-            text = f"{process.name} died during the run (exit code {process.exit_code})"
-            yield _finding("died", "warning", text, process=process.name, exit_code=process.exit_code)
+    """No program of the run ended by itself before it was told to.
+
+    What must live ends the run, which `completed` tells; a sidecar's death is a hole in the curves.
+    """
+    if evidence.manifest.ending == "completed":
+        for process in dead(evidence):
+            when = moment(evidence, process.ended)
+            text = f"{process.name} died during the run ({ended_with(process.exit_code)}), {when}"
+            level: Level = "invalid" if process.role == "service" else "warning"
+            yield finding("died", level, text, process=process.name, exit_code=process.exit_code)
 
 
-@_rule
 def enough_samples(evidence: Evidence) -> Iterator[Finding]:
-    """Each percentile that an objective needs has samples enough; one that has not is not printed."""
+    """Each percentile that an objective needs has samples enough to be bounded (`statistics.needed`).
+
+    An objective that cannot be judged makes the run INVALID: it was made to judge it. A p99 of the headline that has
+    too few is not printed, with a warning.
+    """
     window = evidence.measured
     if not window.count:
         return
-    for item in objectives.judge(evidence.recipe.objectives, window):
+    for item in objectives.judge(evidence.recipe.objectives, window, evidence.recipe.load.options):
         if item.state == "not judged":
             text = f"objective {item.name} cannot be judged: {item.reason}"
-            yield _finding("enough_samples", "invalid", text, objective=item.name)
-    samples = len(window.times("latency"))
-    if samples < needed(0.99):
-        text = f"{samples} answers are too few for a p99 ({needed(0.99)} are needed): it is not printed"
-        yield _finding("enough_samples", "warning", text, samples=samples)
+            yield finding("enough_samples", "invalid", text, objective=item.name)
+    lacking = [name for name, p in HEADLINE if len(window.times(name)) and window.lacking(name, p)]
+    if lacking:
+        samples = min(len(window.times(name)) for name in lacking)
+        text = f"{count(samples, 'answer')} are too few for a p99, which is not printed: {needed(0.99)} are needed"
+        yield finding("enough_samples", "warning", text, samples=samples, needed=needed(0.99))
 
 
-def _phases(evidence: Evidence, *, open_loop: bool) -> list[PhaseSpan]:
-    return [p for p in evidence.manifest.phases if p.measured and (p.rate is not None) == open_loop]
+def dead(evidence: Evidence) -> list[Process]:
+    """Return the programs that ended by themselves, the first to go first. The load may: its work is finite."""
+    gone = [
+        process
+        for process in evidence.manifest.processes
+        if process.ended and not process.stopped_by_us and not (process.role == "load" and process.exit_code == 0)
+    ]
+    return sorted(gone, key=lambda process: process.ended or process.started)
+
+
+def moment(evidence: Evidence, when: datetime | None) -> str:
+    """Say when something was, by the clock (UTC) and by the phase that it fell into."""
+    if when is None:
+        return ""
+    phases = evidence.manifest.phases
+    text = f"{clock(when)} UTC"
+    for phase in phases:
+        if phase.started <= when <= phase.ended:
+            return f"{text} ({(when - phase.started).total_seconds():.1f} s into phase {phase.name})"
+    if phases and when > phases[-1].ended:
+        return f"{text} (after the last phase)"
+    return f"{text} (before the first phase)"
+
+
+RULES: tuple[Rule, ...] = (
+    completed,
+    measured,
+    failures,
+    honesty.asked_rate,
+    honesty.kept_up,
+    honesty.little,
+    honesty.client_lag,
+    honesty.client_cpu,
+    targets_up,
+    died,
+    enough_samples,
+)

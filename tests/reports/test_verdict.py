@@ -1,203 +1,247 @@
-"""Each rule: a run that breaks it and nothing else is INVALID, or warned of, for that reason; clean runs are VALID."""
+"""Each rule: a run that breaks it, and nothing else, is judged for that and nothing else."""
 
-import json
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
 
 from reports import verdict
-from reports.evidence import Coverage, Evidence, Requests
-from reports.statistics import needed, quantile, users_in_system
-from runs.manifest import Process, now
-from tests.reports.recording import START, Recording, clean_rows, closed_rows
+from runs.manifest import Verdict
+from tests.reports import recording as made
+
+rng = np.random.default_rng(11)
 
 
-def requests_of(rows):
-    """Return rows as columns."""
-    base = START.timestamp() + 5
-    count = len(rows)
-
-    def column(index):
-        return np.array([np.nan if row[index] is None else base + row[index] for row in rows], dtype=float)
-
-    times = {
-        "intended": column(0),
-        "sent": column(1),
-        "first_byte": column(1),
-        "first_token": column(2),
-        "done": column(2),
-    }
-    return Requests(
-        phase=np.array(["steady"] * count, dtype=object), ok=np.array([row[3] for row in rows], dtype=bool),
-        error=[row[4] for row in rows], times=times, tokens_in=np.ones(count), tokens_out=np.ones(count),
-        recall=np.full(count, np.nan), retries=0, gaps=np.zeros(0), gap_counts=np.zeros(count, dtype=np.int64),
-    )  # fmt: skip
+def judged(*args: Any, **changes: Any) -> Verdict:
+    """Judge a clean run with changes."""
+    return verdict.judge(made.evidence(*args, **changes))
 
 
-def evidence(tmp_path, rows=None, phase=None, objectives=None, **changes):
-    """Return the evidence of a run that is clean but for the changes."""
-    made = Recording(tmp_path, rows, phase, objectives)
-    for name, value in changes.pop("manifest", {}).items():
-        setattr(made.manifest, name, value)
-    interval, seconds = 1.0, made.phase["for"]
-    coverage = tuple(Coverage(target, seconds, seconds, seconds, interval) for target in made.manifest.targets)
-    values = {"coverage": coverage, "load_result": {}, **changes}
-    return Evidence(made.manifest, made.recipe, requests_of(made.rows), **values)
+def reasons(found: Verdict) -> set[str]:
+    """Return the rules that made a run INVALID."""
+    return {finding.rule for finding in found.findings if finding.level == "invalid"}
 
 
-def found(tmp_path, *arguments, **changes):
-    """Return (valid, rules of level invalid, rules of level warning)."""
-    judged = verdict.judge(evidence(tmp_path, *arguments, **changes))
-    levels = {level: {f.rule for f in judged.findings if f.level == level} for level in ("invalid", "warning")}
-    return judged.valid, levels["invalid"], levels["warning"]
+def warnings(found: Verdict) -> set[str]:
+    """Return the rules that warn."""
+    return {finding.rule for finding in found.findings if finding.level == "warning"}
 
 
-def test_clean_run(tmp_path):
-    """A clean run is VALID without a word."""
-    assert found(tmp_path) == (True, set(), set())
+def failing(share: float) -> list[made.Row]:
+    """Make a clean run's requests, of which every so many failed."""
+    rows = made.steady_rows()
+    for index, one in enumerate(rows):
+        if share and index % round(1 / share) == 50 % round(1 / share):
+            one |= {"ok": False, "error": "http_500"}
+    return rows
 
 
-def test_clean_closed_run(tmp_path):
-    """A clean closed loop is VALID."""
-    assert found(tmp_path, closed_rows(), {"name": "steady", "for": 30, "users": 4}) == (True, set(), set())
+def late(share: float, by: float) -> list[made.Row]:
+    """Make a clean run's requests, a share of which left late."""
+    rows = made.steady_rows()
+    for index, one in enumerate(rows):
+        if index % round(1 / share) == 0:
+            one |= {"sent": one["intended"] + by, "done": one["done"] + by}
+    return rows
 
 
-def test_noise_is_no_fault(tmp_path):
-    """200 clean Poisson runs of several rates are all VALID."""
-    for seed in range(200):
-        rate = (2, 10, 20, 60)[seed % 4]
-        rows = clean_rows(rate, 30, seed)
-        place = tmp_path / str(seed)
-        valid, invalid, _ = found(place, rows, {"name": "steady", "for": 30, "rate": rate})
-        assert valid, (seed, invalid)
+def overload(rate: float) -> list[made.Row]:
+    """Make the requests of a phase at 20/s, which a single place takes at `rate` a second."""
+    return [*made.open_loop(rng, "steady", 5.0, 30.0, rate=20.0, service=made.queue(rng, 1 / rate))]
 
 
-def test_ending(tmp_path):
-    """A run that did not come to its end is INVALID."""
-    valid, invalid, _ = found(tmp_path, manifest={"ending": "failed", "reason": "llm died"})
-    assert (valid, invalid) == (False, {"completed"})
+CLOSED = made.span("steady", 5.0, 30.0, users=8, think=0.1)
 
 
-def test_nothing_measured(tmp_path):
-    """No request at all is INVALID."""
-    assert "measured" in found(tmp_path, [])[1]
+def test_clean_run_is_valid() -> None:
+    """Nothing is found at a clean run."""
+    found = judged()
+    assert found.valid
+    assert found.findings == []
 
 
-@pytest.mark.parametrize(("every", "level"), [(20, "invalid"), (300, "warning")])
-def test_failures(tmp_path, every, level):
-    """More than 1 % failed is INVALID, some are a warning."""
-    rows = [(*r[:3], n % every != 0, None if n % every else "http_500", 0) for n, r in enumerate(clean_rows())]
-    _, invalid, warning = found(tmp_path, rows)
-    assert {"invalid": invalid, "warning": warning}[level] == {"failures"}
+BROKEN: dict[str, Callable[[], Verdict]] = {
+    "completed": lambda: judged(ending="failed", reason="llm died\n    | Killed"),
+    "measured": lambda: judged([one for one in made.steady_rows() if one["phase"] == "warmup"]),
+    "failures": lambda: judged(failing(0.05)),
+    "asked_rate": lambda: judged(made.steady_rows(rate=14.0)),
+    "kept_up": lambda: judged(overload(12.0)),
+    "little": lambda: judged([*made.closed_loop("steady", 5.0, 30.0, users=1, took=0.05, think=0.1)], phases=(CLOSED,)),
+    "client_lag": lambda: judged(late(0.1, 0.02)),
+    "client_cpu": lambda: judged(load_result={"phases": [{"name": "steady", "cpu_seconds": 28.5}]}),
+    "targets_up": lambda: judged(coverage=made.covered(llm=5.0)),
+    "died": lambda: judged(processes=[made.process("llm", "service", stopped_by_us=False, exit_code=-9)]),
+    "enough_samples": lambda: judged(objectives={"latency_p99.9": 1.0}),
+}
 
 
-def test_failures_that_the_recipe_allows(tmp_path):
-    """An objective error_rate that allows more makes it a warning."""
-    rows = [(*r[:3], n % 20 != 0, None if n % 20 else "http_500", 0) for n, r in enumerate(clean_rows())]
-    assert found(tmp_path, rows, None, {"error_rate": 0.1})[0]
+def test_every_rule_is_tried() -> None:
+    """No rule is without a run that breaks it."""
+    assert set(BROKEN) == {rule.__name__ for rule in verdict.RULES}
 
 
-def test_less_than_asked(tmp_path):
-    """A schedule that held half of what was asked is INVALID (one user where 50 were claimed)."""
-    assert found(tmp_path, clean_rows(10), {"name": "steady", "for": 30, "rate": 20})[1] == {"asked_rate"}
+@pytest.mark.parametrize("rule", BROKEN)
+def test_broken_run_is_invalid_for_one_reason(rule: str) -> None:
+    """A run that breaks one rule is INVALID for it alone, in words and with numbers."""
+    found = BROKEN[rule]()
+    assert not found.valid
+    assert reasons(found) == {rule}
+    finding = found.findings[0]
+    assert finding.message
+    assert finding.evidence
 
 
-def test_requests_that_left_too_late(tmp_path):
-    """Requests that were intended and left after the phase are INVALID, as a client that could not keep up."""
-    rows = [(t, 40.0 + t, 41.0 + t, True, None, 1) for t, *_ in clean_rows()]
-    assert "asked_rate" in found(tmp_path, rows)[1]
+def test_rules_have_their_source() -> None:
+    """Each rule says what must hold, in its docstring."""
+    assert all(rule.__doc__ for rule in verdict.RULES)
 
 
-def test_users_that_were_not_there(tmp_path):
-    """One user at work where four were asked for is INVALID by Little's law."""
-    rows = closed_rows(4, 30, 0.05, there=1)
-    assert found(tmp_path, rows, {"name": "steady", "for": 30, "users": 4})[1] == {"little"}
+def test_ending_is_told_with_its_moment() -> None:
+    """A run that was cut off says when, in which phase, and why."""
+    ended = made.STEADY.started + timedelta(seconds=12.5)
+    found = judged(ending="time_limit", reason="Slurm's limit is near", ended=ended)
+    assert "12.5 s into phase steady" in found.findings[0].message
+    assert "Slurm's limit is near" in found.findings[0].message
+    assert "before its first phase" in judged([], ending="failed", phases=()).findings[0].message
 
 
-@pytest.mark.parametrize(("lag", "level"), [(0.004, "warning"), (0.05, "invalid")])
-def test_client_lag(tmp_path, lag, level):
-    """A client that sends late is warned of, and INVALID when its delay is a good part of the latency."""
-    _, invalid, warning = found(tmp_path, clean_rows(lag=lag))
-    assert {"invalid": invalid, "warning": warning}[level] == {"client_lag"}
+def test_few_failures_are_a_warning() -> None:
+    """Half a percent of failures is told and does no harm."""
+    found = judged(failing(0.005))
+    assert found.valid
+    assert warnings(found) == {"failures"}
 
 
-def test_client_cpu(tmp_path):
-    """A load process that used its whole core was the bottleneck."""
-    result = {"phases": [{"name": "steady", "cpu_seconds": 29.5}]}
-    assert found(tmp_path, load_result=result)[1] == {"client_cpu"}
+def test_more_failures_are_allowed_by_the_recipe() -> None:
+    """A recipe that expects errors says so by its objective."""
+    assert judged(failing(0.05), objectives={"error_rate": 0.10}).valid
 
 
-@pytest.mark.parametrize(("index", "level"), [(0, "invalid"), (1, "invalid"), (2, "warning")])
-def test_gap(tmp_path, index, level):
-    """A gap in the service's or the load's series is INVALID, in a sidecar's a warning."""
-    whole = evidence(tmp_path).coverage
-    holed = list(whole)
-    holed[index] = Coverage(whole[index].target, 30, 20, 30, 10.0)
-    _, invalid, warning = found(tmp_path / "b", coverage=tuple(holed))
-    assert {"invalid": invalid, "warning": warning}[level] == {"targets_up"}
+def test_missed_objective_is_no_reason_against_the_numbers() -> None:
+    """A slow service gives honest numbers."""
+    assert judged(objectives={"latency_p95": 0.001}).valid
 
 
-def test_never_scraped(tmp_path):
-    """A target that was never up is INVALID."""
-    whole = evidence(tmp_path).coverage
-    gone = Coverage(whole[0].target, 0, 0, 30, None)
-    assert found(tmp_path / "b", coverage=(gone, *whole[1:]))[1] == {"targets_up"}
+def test_all_failed() -> None:
+    """Where nothing succeeded there is nothing to judge."""
+    rows = [one | {"ok": False, "error": "refused", "sent": None} for one in made.steady_rows()]
+    assert {"measured", "failures"} <= reasons(judged(rows))
 
 
-def test_dead_sidecar(tmp_path):
-    """A sidecar that died by itself is a warning."""
-    process = Process(
-        name="exporter-0",
-        role="sidecar",
-        node=0,
-        pid=1,
-        start_ticks=1,
-        log="l",
-        started=now(),
-        ended=now(),
-        exit_code=-9,
-    )
-    assert found(tmp_path, manifest={"processes": [process]}) == (True, set(), {"died"})
+def test_constant_arrivals_have_no_noise() -> None:
+    """A constant rate that misses its count by more than the edges is no clean load."""
+    phase = made.span("steady", 5.0, 30.0, rate=20.0, arrival="constant")
+    rows = [made.row("steady", 5.0 + index / 20, 0.02) for index in range(600)]
+    assert judged(rows, phases=(phase,)).valid
+    assert reasons(judged(rows[:500], phases=(phase,))) == {"asked_rate"}
 
 
-def test_too_few_samples(tmp_path):
-    """An objective whose percentile too few samples stand for cannot be judged: INVALID."""
-    valid, invalid, _ = found(tmp_path, clean_rows(2), {"name": "steady", "for": 30, "rate": 2}, {"latency_p99": 0.5})
-    assert (valid, invalid) == (False, {"enough_samples"})
+def test_requests_that_left_after_the_end_were_not_sent_in_time() -> None:
+    """A client that falls behind has not offered the rate."""
+    rows = [one | {"sent": one["intended"] + 3.0, "done": one["done"] + 3.0} for one in made.steady_rows()]
+    assert "asked_rate" in reasons(judged(rows))
 
 
-def test_sample_counts_are_the_known_ones():
-    """p95, p99 and p99.9 need 72, 368 and 3688 samples."""
-    assert [needed(p) for p in (0.95, 0.99, 0.999)] == [72, 368, 3688]
+def test_cold_start_of_a_slow_service_is_no_overload() -> None:
+    """A phase without warm-up first fills the system; answers of 8 s do not speak against it."""
+    rows = [*made.open_loop(np.random.default_rng(4), "steady", 5.0, 30.0, rate=20.0, service=lambda _at: 8.0)]
+    found = judged(rows, phases=(made.STEADY,))
+    assert found.valid
+    assert "kept_up" in warnings(found)
 
 
-def test_quantile_is_a_sample():
-    """Nearest rank: of 1..1000, p99 is 990, within its interval; of too few there is none."""
-    found_ = quantile(np.arange(1.0, 1001.0), 0.99)
-    assert found_.value == 990
-    assert found_.low < 990 < found_.high
-    assert quantile(np.arange(100.0), 0.99) is None
+@pytest.mark.parametrize("users", [1, 8])
+def test_users_of_a_closed_loop_are_counted_exactly(users: int) -> None:
+    """Few slow requests, thinking and cut edges do not distort N = X (R + Z)."""
+    phase = made.span("steady", 5.0, 10.0, users=users, think=0.7)
+    rows = [
+        *made.closed_loop("warmup", 0.0, 5.0, users=users, took=2.1),
+        *made.closed_loop("steady", 6.3, 8.7, users=users, took=2.1, think=0.7),
+    ]
+    phases = (made.span("warmup", 0.0, 5.0, measured=False, users=users), phase)
+    assert reasons(judged(rows, phases=phases)) == set()
 
 
-def test_quantile_intervals_cover():
-    """The 95 % interval holds the true p95 in about 95 of 100 samples."""
-    generator = np.random.default_rng(3)
-    truth = -np.log(0.05)
-    inside = 0
-    for _ in range(300):
-        q = quantile(generator.exponential(1, 400), 0.95)
-        inside += q.low <= truth <= q.high
-    assert inside / 300 > 0.92
+def test_failed_requests_of_a_closed_loop_are_users_too() -> None:
+    """A user whose request fails was there all the same."""
+    rows = [*made.closed_loop("steady", 5.0, 30.0, users=8, took=0.05, think=0.1)]
+    for one in rows[::300]:
+        one |= {"ok": False, "error": "timeout"}
+    assert judged(rows, phases=(CLOSED,)).valid
 
 
-def test_users_in_system_counts_the_part_inside():
-    """A request counts with the part of its time that lies in the window."""
-    assert users_in_system(np.array([0.0, -5.0, 9.0]), np.array([10.0, 5.0, 20.0]), 0.0, 10.0) == pytest.approx(1.6)
+def test_more_users_than_asked_for_are_no_clean_load_either() -> None:
+    """Users that were not asked for are not counted, but requests of the same user that overlap are."""
+    rows = [*made.closed_loop("steady", 5.0, 30.0, users=8, took=0.3)] * 2
+    assert reasons(judged(rows, phases=(made.span("steady", 5.0, 30.0, users=8),))) == {"little"}
 
 
-def test_findings_have_evidence(tmp_path):
-    """A finding names its numbers, and they go into JSON."""
-    judged = verdict.judge(evidence(tmp_path, clean_rows(10), {"name": "steady", "for": 30, "rate": 20}))
-    assert json.loads(judged.model_dump_json())["findings"][0]["evidence"]["asked_per_second"] == 20
-    assert START + timedelta(0) == START
+def test_one_late_request_decides_nothing() -> None:
+    """A single hiccup of 50 ms in a short run is no INVALID."""
+    rows = made.steady_rows()[:120]
+    rows[60] |= {"sent": rows[60]["intended"] + 0.05}
+    phases = (made.WARMUP, made.span("steady", 5.0, 4.0, rate=20.0, arrival="poisson"))
+    assert reasons(judged([one for one in rows if one["intended"] < 9.0], phases=phases)) == set()
+
+
+def test_small_lag_of_a_fast_service_is_a_warning() -> None:
+    """3 ms at the p99 beside answers of 25 ms is worth a word."""
+    found = judged(late(0.05, 0.004))
+    assert found.valid
+    assert warnings(found) == {"client_lag"}
+
+
+def test_lag_is_held_against_the_first_token() -> None:
+    """Long answers do not hide a lag that spoils the time to first token."""
+    rows = [one | {"first_token": one["sent"] + 0.01, "done": one["done"] + 20.0} for one in late(0.1, 0.02)]
+    assert "client_lag" in reasons(judged(rows))
+
+
+def test_stalled_event_loop_is_a_warning() -> None:
+    """A client that stood still for half a second measured late."""
+    found = judged(load_result={"phases": [{"name": "steady", "cpu_seconds": 1.0, "loop_lag_max": 0.5}]})
+    assert found.valid
+    assert warnings(found) == {"client_cpu"}
+
+
+@pytest.mark.parametrize("result", [{"phases": None}, {"phases": ["x"]}, {"phases": [{"name": "steady"}]}, {}])
+def test_strange_result_of_the_load_is_survived(result: dict[str, Any]) -> None:
+    """The load's own account is optional."""
+    assert judged(load_result=result).valid
+
+
+@pytest.mark.parametrize(("job", "valid"), [("llm", False), ("load", False), ("node", True), ("exporter", True)])
+def test_gap_of_the_service_or_the_load_is_worse_than_of_a_sidecar(job: str, valid: bool) -> None:
+    """Three missed scrapes of a sidecar are a warning; of what is judged, a reason."""
+    found = judged(coverage=made.covered(**{job: 4.0}))
+    assert found.valid is valid
+    assert [finding.rule for finding in found.findings] == ["targets_up"]
+
+
+def test_two_missed_scrapes_are_forgiven() -> None:
+    """A gap of three intervals, with a little jitter, is no finding."""
+    assert judged(coverage=made.covered(llm=3.2)).findings == []
+
+
+def test_death_of_a_sidecar_is_a_warning() -> None:
+    """A sidecar that died leaves a hole; a load that ended well by itself leaves nothing."""
+    dead = made.process("node-exporter-0", "sidecar", stopped_by_us=False, exit_code=2)
+    load = made.process("load", "load", stopped_by_us=False, exit_code=0)
+    found = judged(processes=[dead, load])
+    assert found.valid
+    assert [finding.evidence["process"] for finding in found.findings] == ["node-exporter-0"]
+
+
+def test_too_few_answers_for_a_p99_are_a_warning() -> None:
+    """The headline does without its p99, and says so."""
+    found = judged(made.steady_rows(rate=5.0), phases=(made.WARMUP, made.span("steady", 5.0, 30.0, rate=5.0)))
+    assert found.valid
+    assert warnings(found) == {"enough_samples"}
+
+
+def test_invalid_findings_come_first() -> None:
+    """Readers see reasons before warnings."""
+    found = judged(failing(0.005), coverage=made.covered(llm=9.0))
+    assert [finding.level for finding in found.findings] == ["invalid", "warning"]

@@ -1,0 +1,180 @@
+"""Rules about the load itself: was what was asked for really sent, by a client that had the time to measure?
+
+Each takes the evidence and yields what it finds; `reports.verdict` applies them. Noise is given its due: a clean run
+trips none of them but once in a million times.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from reports.evidence import Evidence
+from reports.statistics import lower_bound, mean_in_system, nearest_rank, noise, open_at, poisson_odd
+from reports.words import display
+from runs.manifest import Finding, PhaseSpan
+
+RATE_SHARE = 0.05
+LITTLE_SHARE = 0.10
+LAG_SHARE, LAG_SECONDS = 0.05, 0.001
+LAG_SHARE_INVALID, LAG_SECONDS_INVALID = 0.25, 0.010
+CPU_SHARE = 0.90
+LOOP_LAG_SECONDS = 0.1
+
+Level = Literal["invalid", "warning"]
+
+
+def finding(rule: str, level: Level, message: str, **evidence: Any) -> Finding:
+    """Make a finding; the evidence carries the numbers with units in their names."""
+    return Finding(rule=rule, level=level, message=message, evidence=evidence)
+
+
+def asked_rate(evidence: Evidence) -> Iterator[Finding]:
+    """Expect in each open-loop phase as many requests as its rate asks for, and see that they left in time.
+
+    The count of a Poisson phase has the noise of a Poisson variable (exact tails, one in a million), that of a constant
+    one may miss two requests at its edges; beyond that 5 % are allowed. Of the requests intended, 95 % must have left
+    by the end of the phase (requested against achieved rate, as inference-perf reports it).
+    """
+    for phase, seconds in _phases(evidence, open_loop=True):
+        window = evidence.window([phase])
+        expected = (phase.rate or 0.0) * seconds
+        off = abs(window.count - expected)
+        facts = {"phase": phase.name, "asked_per_second": phase.rate, "intended": window.count, "seconds": seconds}
+        odd = off > 2.0 if phase.arrival == "constant" else poisson_odd(window.count, expected)
+        if window.count and odd and off > RATE_SHARE * expected:
+            text = (
+                f"phase {phase.name}: {window.count} requests were scheduled where about {expected:.0f} were asked for"
+            )
+            yield finding("asked_rate", "invalid", text, **facts)
+        sent = int((window.requests.at("sent") <= phase.ended.timestamp()).sum())
+        if window.count - sent > max(RATE_SHARE * window.count, 2.0):
+            share = display(sent / window.count, "ratio")
+            text = f"phase {phase.name}: only {sent} of {window.count} requests ({share}) left before its end"
+            yield finding("asked_rate", "invalid", text, sent=sent, **facts)
+
+
+def kept_up(evidence: Evidence) -> Iterator[Finding]:
+    """See that an open loop reached a steady state: answers come at the rate of the requests.
+
+    Beyond the service's capacity requests pile up and latency grows with the length of the phase, so that no percentile
+    describes the service. The backlog is compared between the middle and the end of the phase, because a phase that
+    starts cold must first fill the system. It may grow by 5 % of what came in meanwhile, and by its own noise (two
+    Poisson counts of requests in progress).
+    """
+    starts, ends = evidence.requests.at("intended"), evidence.requests.at("done")
+    for phase, seconds in _phases(evidence, open_loop=True):
+        window = evidence.window([phase])
+        if not window.count:
+            continue
+        begin, end = phase.started.timestamp(), phase.ended.timestamp()
+        middle = (begin + end) / 2
+        before, after = open_at(starts, ends, middle), open_at(starts, ends, end)
+        came, ended = _within(starts, middle, end), _within(ends, begin, end) / seconds
+        offered = window.count / seconds
+        facts = {
+            "phase": phase.name, "intended_per_second": offered, "ended_per_second": ended,
+            "open_in_the_middle": before, "open_at_the_end": after,
+        }  # fmt: skip
+        if after - before > max(RATE_SHARE * came, noise(before + after)):
+            text = (
+                f"phase {phase.name}: the service did not keep up: {display(offered, 'req/s')} came, "
+                f"{display(ended, 'req/s')} ended, and {after} were open at the end ({before} in the middle); "
+                "such latencies depend on the length of the phase"
+            )
+            yield finding("kept_up", "invalid", text, **facts)
+        elif after > max(RATE_SHARE * window.count, noise(after)):
+            text = f"phase {phase.name}: {after} of {window.count} requests were still open at its end"
+            yield finding("kept_up", "warning", text, **facts)
+
+
+def little(evidence: Evidence) -> Iterator[Finding]:
+    """Count the users of a closed loop by Little's law, N = X (R + Z), and hold them against those asked for.
+
+    N is the time that users spent waiting for an answer or thinking, over the length of the phase: with requests cut
+    at the phase's edges that is exact for any number of requests, failed ones included, and needs no steady state
+    (Little 1961). Within 10 %.
+    """
+    requests = evidence.requests
+    for phase, seconds in _phases(evidence, open_loop=False):
+        users, window = phase.users or 0, evidence.window([phase])
+        if not window.count or not users:
+            continue
+        begin, end = phase.started.timestamp(), phase.ended.timestamp()
+        mine = requests.select(requests.user < users)  # those of an open loop have no user: NaN
+        waiting = mean_in_system(mine.at("intended"), mine.at("done"), begin, end)
+        done = window.requests.at("done")
+        thinking = mean_in_system(done, done + phase.think, begin, end)
+        found = waiting + thinking
+        if abs(found - users) > LITTLE_SHARE * users:
+            text = f"phase {phase.name}: {users} users were asked for, {found:.3g} were there (Little's law)"
+            yield finding(
+                "little", "invalid", text,
+                phase=phase.name, users=users, found=round(found, 3), waiting=round(waiting, 3),
+                thinking=round(thinking, 3), requests=window.count, seconds=seconds,
+            )  # fmt: skip
+
+
+def client_lag(evidence: Evidence) -> Iterator[Finding]:
+    """Hold the client's own delay (sent - intended) against the shortest time that contains it.
+
+    That is the time to first token where there is one, else the latency; its median is the yardstick, since both count
+    from the intended time. INVALID: half of all requests left late by more than 5 % of it and 1 ms, or the p99 of the
+    lag exceeds 25 % of it and 10 ms: then the arrivals were not those asked for, and the client shows in what is
+    printed. Warning: the p99 exceeds 5 % and 1 ms. For INVALID the lower end of the percentile's 95 % interval counts,
+    so that one late request of a short run decides nothing. (GuideLLM warns at 1 % of TTFT or 0.2 s.)
+    """
+    window = evidence.measured
+    lag = np.sort(window.times("lag"))
+    yardstick, word = window.times("ttft"), "time to first token"
+    if not len(yardstick):
+        yardstick, word = window.times("latency"), "latency"
+    if not len(lag) or not len(yardstick):
+        return
+    median = nearest_rank(np.sort(yardstick), 0.5)
+    p50, p99 = nearest_rank(lag, 0.5), nearest_rank(lag, 0.99)
+    late = lower_bound(lag, 0.5) > max(LAG_SHARE * median, LAG_SECONDS)
+    very_late = lower_bound(lag, 0.99) > max(LAG_SHARE_INVALID * median, LAG_SECONDS_INVALID)
+    if late or very_late or p99 > max(LAG_SHARE * median, LAG_SECONDS):
+        text = (
+            f"the client sent late: {display(p50, 's')} (p50) and {display(p99, 's')} (p99) after the intended time, "
+            f"where the median {word} is {display(median, 's')}"
+        )
+        facts = {"lag_p50_seconds": p50, "lag_p99_seconds": p99, "median_seconds": median, "median_of": word}
+        yield finding("client_lag", "invalid" if late or very_late else "warning", text, **facts)
+
+
+def client_cpu(evidence: Evidence) -> Iterator[Finding]:
+    """See that the client had CPU to spare: one event loop can use one core (locust warns at 90 % too).
+
+    A loop that stood still for 0.1 s is worth a warning: what it measured meanwhile is late by that.
+    """
+    for phase in evidence.manifest.phases:
+        seconds = (phase.ended - phase.started).total_seconds()
+        if not phase.measured or seconds <= 0:
+            continue
+        own = evidence.load_phase(phase.name)
+        used, loop = _number(own, "cpu_seconds"), _number(own, "loop_lag_max")
+        if used is not None and used / seconds > CPU_SHARE:
+            text = f"phase {phase.name}: the load process used {used / seconds:.0%} of a core: it was the bottleneck"
+            yield finding("client_cpu", "invalid", text, phase=phase.name, cpu_cores=round(used / seconds, 3))
+        if loop is not None and loop > LOOP_LAG_SECONDS:
+            text = f"phase {phase.name}: the client's event loop stood still for {display(loop, 's')}"
+            yield finding("client_cpu", "warning", text, phase=phase.name, loop_lag_max_seconds=loop)
+
+
+def _within(moments: np.ndarray[Any, np.dtype[np.float64]], begin: float, end: float) -> int:
+    return int(((moments >= begin) & (moments < end)).sum())
+
+
+def _number(facts: Mapping[str, Any], name: str) -> float | None:
+    value = facts.get(name)
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _phases(evidence: Evidence, *, open_loop: bool) -> Iterator[tuple[PhaseSpan, float]]:
+    """Yield the measured phases of one kind of loop that lasted, with their length in seconds."""
+    for phase in evidence.manifest.phases:
+        seconds = (phase.ended - phase.started).total_seconds()
+        if phase.measured and seconds > 0 and (phase.rate is not None) == open_loop:
+            yield phase, seconds
