@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from dashcam.commands import commands
+from jobs import exits
 from jobs.stopping import StopError
 from jobs.submit import SubmitError
 from prometheus.client import PrometheusError
@@ -15,8 +16,6 @@ from runs.document import RecipeError
 from runs.manifest import ManifestError
 from runs.runid import UnknownRunError
 from runs.seal import SealError
-
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 _EXITS = """exit codes:
   0 done and VALID   1 the run or the command failed   2 usage or recipe error
@@ -49,15 +48,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = options.execute(options)
     except RecipeError as error:
         print(f"dashcam: {error}", file=sys.stderr)
-        return EXIT_USAGE
+        return exits.USAGE
     except UnknownRunError as error:
         print(f"dashcam: {error}", file=sys.stderr)
-        return EXIT_USAGE
+        return exits.USAGE
     except (SubmitError, StopError, ManifestError, SealError, PrometheusError, ReportError) as error:
         print(f"dashcam: {error}", file=sys.stderr)
-        return EXIT_FAILED
+        return exits.FAILED
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+        return exits.INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: `dashcam list | head`
         return 0

@@ -6,17 +6,6 @@ from typing import Any
 from runs.directory import RunDirectory
 from runs.manifest import Manifest
 
-EXIT_VALID, EXIT_FAILED, EXIT_INVALID, EXIT_INTERRUPTED = 0, 1, 3, 130
-
-
-def exit_code(manifest: Manifest) -> int:
-    """Return the exit code that an ended run stands for."""
-    if manifest.ending == "cancelled":
-        return EXIT_INTERRUPTED
-    if manifest.ending != "completed" or manifest.verdict is None:
-        return EXIT_FAILED
-    return EXIT_VALID if manifest.verdict.valid else EXIT_INVALID
-
 
 def describe(run: RunDirectory, manifest: Manifest) -> str:
     """Return verdict, headline figures, and where the report is."""

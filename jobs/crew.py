@@ -1,7 +1,6 @@
 """The programs of a run, from start to gone."""
 
 import os
-import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from jobs import identity
 from jobs.allocations.base import Allocation, Handle
 from jobs.journal import Journal
 from jobs.program import Program, StartError
+from reports.words import ended_with
 from runs.manifest import now
 
 POLL_SECONDS = 0.05
@@ -97,7 +97,7 @@ class Crew:
             # Asked after the answer: a child that died cannot be the one that answered.
             if (code := member.handle.poll()) is not None:
                 member.reported = True
-                raise StartError(f"{program.name} ended with {describe(code)} before it was ready{log_tail(log)}")
+                raise StartError(f"{program.name} ended with {ended_with(code)} before it was ready{log_tail(log)}")
             if reason is None:
                 break
             if self._stopping.is_set():
@@ -128,7 +128,7 @@ class Crew:
             if code is not None and not member.reported:
                 member.reported = True
                 self._record_end(member, code)
-                yield member.program, describe(code)
+                yield member.program, ended_with(code)
 
     def stop(self, names: Sequence[str] | None = None) -> None:
         """Stop programs (all, or those named) at once and wait until they are gone."""
@@ -149,13 +149,3 @@ class Crew:
         record = member.handle.record
         if record.ended is None:
             record.ended, record.exit_code = now(), code
-
-
-def describe(code: int) -> str:
-    """Say in words how a program ended."""
-    if code < 0:
-        try:
-            return f"signal {signal.Signals(-code).name}"
-        except ValueError:
-            return f"signal {-code}"
-    return f"exit code {code}"

@@ -8,8 +8,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
 
 from jobs import identity
@@ -19,7 +18,7 @@ from prometheus import snapshot
 from prometheus.client import Client
 from reports import build
 from runs import seal
-from runs.manifest import PhaseSpan, Verdict, now
+from runs.manifest import PhaseSpan, now
 
 
 class Ending:
@@ -32,7 +31,7 @@ class Ending:
 
     def save_series(self, client: Client | None, data: Path, scratch: Path) -> None:
         """Put the run's blocks under tsdb/: from the living Prometheus, or from what a dead one left in `data`."""
-        with self.step("the snapshot"):
+        with self.step("the snapshot", "snapshot"):
             if client is not None:
                 with self.step("the snapshot of the running Prometheus"):
                     snapshot.take(client, data, self._run)
@@ -53,7 +52,7 @@ class Ending:
         """Take a phase over; one that a dead load left open ended with the load."""
         ends = [process.ended for process in self._journal.manifest.processes if process.role == "load"]
         over = next((end for end in ends if end is not None), now())
-        fields = {name: getattr(span, name) for name in PhaseSpan.model_fields}
+        fields = span.model_dump(include=set(PhaseSpan.model_fields))
         return PhaseSpan(**{**fields, "ended": max(span.started, min(span.ended, over))})
 
     def kill_leftovers(self) -> None:
@@ -71,14 +70,12 @@ class Ending:
             if names:
                 self.problems.append(f"still running: {names}")
 
-    def seal(self, scratch: Path) -> Verdict | None:
+    def seal(self, scratch: Path) -> None:
         """Judge, render, remove what is not part of the recording, seal."""
-        verdict = None
         with self.step("the record of the end"):
             self._journal.set(ended=now(), state="ended")
         with self.step("the report"):
-            verdict = build.build(self._run, scratch)
-            self._journal.set(verdict=verdict)
+            self._journal.set(verdict=build.build(self._run, scratch))
         with self.step("the clean-up of scratch files"):
             shutil.rmtree(scratch, ignore_errors=True)
             shutil.rmtree(self._run.live, ignore_errors=True)
@@ -86,11 +83,14 @@ class Ending:
             self._journal.set(endpoints={}, scratch="")
         with self.step("the seal"):
             seal.seal(self._run)
-        return verdict
 
     @contextlib.contextmanager
-    def step(self, what: str) -> Iterator[None]:
-        """Try a part of the end; when it fails that is kept in `problems` and in the notes, and the end goes on."""
+    def step(self, what: str, timing: str | None = None) -> Iterator[None]:
+        """Try a part of the end; when it fails that is kept in `problems` and in the notes, and the end goes on.
+
+        How long it took, in seconds, is kept in the manifest's timings under the name `timing`.
+        """
+        begin = time.monotonic()
         try:
             yield
         except Exception as error:  # noqa: BLE001 - whatever failed, the steps after it are still worth doing
@@ -99,11 +99,5 @@ class Ending:
             print(text, flush=True)  # noqa: T201 - the supervisor's log
             with contextlib.suppress(OSError):
                 self._journal.note(text)
-
-
-def timed(timings: dict[str, float], name: str, step: AbstractContextManager[None], action: Callable[[], None]) -> None:
-    """Run `action` inside `step` and keep how long it took, in seconds."""
-    begin = time.monotonic()
-    with step:
-        action()
-    timings[name] = round(time.monotonic() - begin, 3)
+        if timing is not None:
+            self._journal.manifest.timings[timing] = round(time.monotonic() - begin, 3)

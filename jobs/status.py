@@ -1,6 +1,5 @@
 """Where a run stands, told from its record and from what still lives."""
 
-import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -77,7 +76,7 @@ def _problem(run: RunDirectory, manifest: Manifest) -> str:
             return "" if stopping.job_state(job) else gone
         except stopping.StopError as error:
             return str(error)
-    here = not manifest.nodes or manifest.nodes[0].name == socket.gethostname()
+    here = stopping.elsewhere(manifest) is None
     if here and manifest.supervisor is not None and not stopping.supervisor_alive(manifest):
         return gone
     return ""

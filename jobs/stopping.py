@@ -42,8 +42,8 @@ def stop(run: RunDirectory, within: float = 120.0) -> Outcome:
         assert manifest.supervisor is not None  # noqa: S101 - it is alive
         os.kill(manifest.supervisor.pid, signal.SIGTERM)
         return _await_seal(run, within)
-    elif manifest.nodes and manifest.nodes[0].name != socket.gethostname():
-        raise StopError(f"run {run.id} lives on {manifest.nodes[0].name}: run `dashcam stop` there")
+    elif (host := elsewhere(manifest)) is not None:
+        raise StopError(f"run {run.id} lives on {host}: run `dashcam stop` there")
     return _recover(run, "recovered")
 
 
@@ -51,6 +51,12 @@ def supervisor_alive(manifest: Manifest) -> bool:
     """Tell whether the supervisor of a local run still runs on this machine."""
     record = manifest.supervisor
     return record is not None and identity.alive(record.pid, record.start_ticks)
+
+
+def elsewhere(manifest: Manifest) -> str | None:
+    """Return the head of a run that lives on another machine, where its processes cannot be seen from."""
+    head = manifest.nodes[0].name if manifest.nodes else None
+    return None if head == socket.gethostname() else head
 
 
 def job_id(run: RunDirectory) -> str | None:

@@ -1,7 +1,6 @@
 """The one long-lived process of a run, on the head of its allocation: `python -m jobs.supervisor RUN_DIRECTORY`."""
 
 import ctypes
-import functools
 import os
 import shutil
 import signal
@@ -14,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from jobs import identity
+from jobs import exits, identity
 from jobs.allocations import for_run
 from jobs.allocations.base import Allocation, AllocationError
 from jobs.crew import POLL_SECONDS, Crew, StoppedEarly, log_tail
-from jobs.ending import Ending, timed
+from jobs.ending import Ending
 from jobs.journal import Journal
 from jobs.node import PortError
 from jobs.plan import PORTS_PER_NODE, Plan, Planner
@@ -37,8 +36,6 @@ TARGETS_WITHIN = 45.0
 """Seconds until every target must have been scraped: Prometheus hands targets over on a 5 s tick."""
 SPACE_LEFT = 64 * 2**20
 """Bytes of free disk below which a run ends while it can still write its end."""
-
-EXIT_VALID, EXIT_FAILED, EXIT_INVALID, EXIT_INTERRUPTED = 0, 1, 3, 130
 
 
 class Ended(Exception):  # noqa: N818 - the ordinary way out
@@ -207,7 +204,6 @@ class Supervisor:
     def _end(self, ended: Ended) -> int:
         print(f"ending: {ended.ending}: {ended.reason}", flush=True)  # noqa: T201 - the supervisor's log
         self.stopping.set()
-        timings = self.journal.manifest.timings
         ending, begin = Ending(self.journal), time.monotonic()
         try:
             self.journal.set(state="ending", ending=ended.ending, reason=ended.reason)
@@ -216,24 +212,20 @@ class Supervisor:
         if ended.ending == "completed" and self.client is not None:
             # The load stays until it is stopped, so that the last figures are scraped once more.
             time.sleep(2 * self.recipe.watch.interval)
-        step = ending.step
-        timed(timings, "stop_load", step("stopping the load"), lambda: self.crew.stop(["load"]))
+        with ending.step("stopping the load", "stop_load"):
+            self.crew.stop(["load"])
         client = self.client if self.crew.running("prometheus") else None
-        data = self.scratch / "prometheus"
-        save = functools.partial(ending.save_series, client, data, self.scratch / "reopened")
-        timed(timings, "snapshot", step("saving the series"), save)
-        timed(timings, "stop_programs", step("stopping the programs"), self.crew.stop)
+        ending.save_series(client, self.scratch / "prometheus", self.scratch / "reopened")
+        with ending.step("stopping the programs", "stop_programs"):
+            self.crew.stop()
         ending.save_records()
         ending.kill_leftovers()
-        with step("the clean-up of the other nodes"):
+        with ending.step("the clean-up of the other nodes"):
             self.allocation.clean(self.scratch)
-        timings["load_end_to_report"] = round(time.monotonic() - begin, 3)
-        verdict = ending.seal(self.scratch)
-        if ended.ending == "cancelled":
-            return EXIT_INTERRUPTED
-        if ended.ending != "completed" or verdict is None or ending.problems:
-            return EXIT_FAILED
-        return EXIT_VALID if verdict.valid else EXIT_INVALID
+        self.journal.manifest.timings["load_end_to_report"] = round(time.monotonic() - begin, 3)
+        ending.seal(self.scratch)
+        code = exits.of(self.journal.manifest)
+        return exits.FAILED if ending.problems and code != exits.INTERRUPTED else code
 
 
 def _os_error(error: OSError, path: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from runs import atomic
+from runs.manifest import PhaseSpan
 
 PROGRESS = "progress.json"
 RESULT = "result.json"
@@ -15,20 +16,12 @@ State = Literal["setup", "ready", "running", "drain", "done", "interrupted", "fa
 End = Literal["done", "interrupted", "failed"]
 
 
-class Span(BaseModel):
+class Span(PhaseSpan):
     """A phase as it happened (UTC), with what was counted in it by intended time. Durations and lags in seconds.
 
     `ended` of a phase that still goes on is its planned end. Lags come with the result only.
     """
 
-    name: str
-    measured: bool
-    started: datetime
-    ended: datetime
-    rate: float | None = None
-    users: int | None = None
-    arrival: str | None = None
-    think: float = 0.0
     intended: int = 0
     sent: int = 0
     ok: int = 0

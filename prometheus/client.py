@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +85,6 @@ class Client:
         active = self._ask("GET", "/api/v1/targets?state=active")["activeTargets"]
         return [ActiveTarget(t["labels"].get("job", ""), t["labels"], t["health"], t["lastError"]) for t in active]
 
-    def alerts(self) -> list[dict[str, Any]]:
-        """Return the alerts that are pending or firing. Raises PrometheusError."""
-        found: list[dict[str, Any]] = self._ask("GET", "/api/v1/alerts")["alerts"]
-        return found
-
     def snapshot(self) -> str:
         """Have a snapshot made; returns its name under DATA/snapshots. Raises PrometheusError."""
         name: str = self._ask("POST", "/api/v1/admin/tsdb/snapshot", timeout=300.0)["name"]
@@ -132,8 +126,3 @@ def _series(labels: Mapping[str, str], samples: list[list[Any]]) -> Series:
     times = np.array([sample[0] for sample in samples], dtype=np.float64)
     values = np.array([float(sample[1]) for sample in samples], dtype=np.float64)
     return Series(labels, times, values)
-
-
-def utc_seconds(moment: datetime) -> float:
-    """Return a moment as the API takes it."""
-    return moment.timestamp()

@@ -6,7 +6,7 @@ hundreds of nodes make a long list and not a long configuration.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,8 @@ class Scrape:
 
 def write_config(directory: Path, scrapes: Iterable[Scrape], *, run_id: str, interval: float, version: Version) -> Path:
     """Write prometheus.yml and targets-*.json into `directory`; returns the path of prometheus.yml. Raises OSError."""
-    groups = _groups(scrapes)
-    for name, group in groups.items():
+    named = groups(scrapes)
+    for name, group in named.items():
         targets = [
             {
                 "targets": [scrape.address],
@@ -63,7 +63,7 @@ def write_config(directory: Path, scrapes: Iterable[Scrape], *, run_id: str, int
         ]
         atomic.write(directory / _target_file(name), json.dumps(targets, indent=2) + "\n")
     path = directory / "prometheus.yml"
-    atomic.write(path, render(groups, interval=interval, version=version))
+    atomic.write(path, render(named, interval=interval, version=version))
     return path
 
 
@@ -82,8 +82,8 @@ def render(groups: dict[str, list[Scrape]], *, interval: float, version: Version
 
 
 def _scrape_config(name: str, scrape: Scrape, version: Version) -> dict[str, Any]:
-    config: dict[str, Any] = {"job_name": scrape.job if name == scrape.job else name}
-    if config["job_name"] != scrape.job:
+    config: dict[str, Any] = {"job_name": name}
+    if name != scrape.job:
         config["relabel_configs"] = [{"target_label": "job", "replacement": scrape.job}]
     config["metrics_path"] = scrape.metrics_path
     if isinstance(scrape.auth, Basic):
@@ -99,21 +99,16 @@ def _scrape_config(name: str, scrape: Scrape, version: Version) -> dict[str, Any
     return config
 
 
-def _groups(scrapes: Iterable[Scrape]) -> dict[str, list[Scrape]]:
-    """Group targets that one scrape config can serve, by a unique name."""
-    groups: dict[tuple[object, ...], list[Scrape]] = {}
+def groups(scrapes: Iterable[Scrape]) -> dict[str, list[Scrape]]:
+    """Return the scrape configs that `scrapes` make: targets that one can serve, by a unique name."""
+    alike: dict[tuple[object, ...], list[Scrape]] = {}
     for scrape in scrapes:
-        groups.setdefault((scrape.job, scrape.metrics_path, scrape.auth, scrape.keep), []).append(scrape)
+        alike.setdefault((scrape.job, scrape.metrics_path, scrape.auth, scrape.keep), []).append(scrape)
     named: dict[str, list[Scrape]] = {}
-    for group in groups.values():
+    for group in alike.values():
         job = group[0].job
         named[job if job not in named else f"{job}-{sum(name.startswith(job) for name in named) + 1}"] = group
     return named
-
-
-def groups(scrapes: Sequence[Scrape]) -> dict[str, list[Scrape]]:
-    """Return the scrape configs that `scrapes` make, by name."""
-    return _groups(scrapes)
 
 
 def _target_file(name: str) -> str:

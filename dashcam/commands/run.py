@@ -8,7 +8,7 @@ from types import FrameType
 
 from dashcam import arguments, outcome
 from dashcam.follow import follow
-from jobs import stopping, submit
+from jobs import exits, stopping, submit
 from runs.directory import RunDirectory
 from runs.manifest import Manifest
 
@@ -42,7 +42,7 @@ def answer(run: RunDirectory, *, as_json: bool) -> int:
         arguments.print_json({**outcome.summary(run), "run": manifest.model_dump(mode="json"), "path": str(run.path)})
     else:
         print(outcome.describe(run, manifest))
-    return outcome.exit_code(manifest)
+    return exits.of(manifest)
 
 
 def _local(run: RunDirectory, *, quiet: bool) -> None:

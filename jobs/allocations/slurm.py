@@ -34,11 +34,10 @@ _STEP_WITHIN = 30.0
 class StepHandle:
     """A program that runs as a Slurm step on another node; its record's pid is that of the srun here."""
 
-    def __init__(self, srun: LocalHandle, program: Program, job: str) -> None:
+    def __init__(self, srun: LocalHandle, program: Program) -> None:
         self.record: Process = srun.record
         self._srun = srun
         self._program = program
-        self._job = job
 
     def poll(self) -> int | None:
         """See `jobs.allocations.base.Handle`. srun passes the exit code on; 128 + n stands for signal n."""
@@ -130,7 +129,7 @@ class SlurmAllocation:
         export = ",".join(["ALL", *(f"{name}={value}" for name, value in tags.items())])
         argv = (*self._srun(program.node, program.name), f"--export={export}", *program.argv)
         plain = {name: value for name, value in env.items() if name not in tags}
-        handle = StepHandle(local.start(dataclasses.replace(program, argv=argv), plain, log), program, self._job)
+        handle = StepHandle(local.start(dataclasses.replace(program, argv=argv), plain, log), program)
         deadline = time.monotonic() + _STEP_WITHIN
         while handle.record.step is None and handle.poll() is None:
             handle.record.step = next((step for step in self._steps(step_name) if step not in known), None)

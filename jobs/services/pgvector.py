@@ -22,6 +22,8 @@ from runs.recipe import Strict
 
 USER = "dashcam"
 DATABASE = "dashcam"
+AS_NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--inh-caps=-all", "--")
+"""PostgreSQL refuses to run as root; the lab and containers often are."""
 
 
 class Options(Strict):
@@ -71,7 +73,7 @@ class PgVector:
         port = context.port(options.port)
         password = context.secret(f"{context.name}.password", secrets.token_urlsafe(24))
         data, home = context.scratch / "data", context.scratch / "postgres"
-        lowered = _as_nobody() if os.geteuid() == 0 else ()
+        lowered = AS_NOBODY if os.geteuid() == 0 else ()
         settings = {
             "listen_addresses": context.address,
             "port": str(port),
@@ -149,11 +151,6 @@ def _exporter(context: Context, binary: str, port: int, password: Path) -> tuple
         auth=Basic(credentials.user, web.password_file),
     )
     return program, scrape
-
-
-def _as_nobody() -> tuple[str, ...]:
-    """PostgreSQL refuses to run as root; the lab and containers often are."""
-    return ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--inh-caps=-all", "--")
 
 
 def _binaries(name: str) -> tuple[Path, str]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from jobs.services.pgvector import DATABASE, USER
+from jobs.services.pgvector import AS_NOBODY, DATABASE, USER
 
 _TABLE_OF_RIGHTS = "host all all 0.0.0.0/0 scram-sha-256\nhost all all ::/0 scram-sha-256\n"
 
@@ -26,7 +26,9 @@ def main(argv: list[str]) -> int:
     password = options.scratch / "password"
     password.touch(mode=0o600)
     password.write_text(options.password_file.read_text())
-    lowered = _hand_over(options.binaries, home, options.scratch, password) if os.geteuid() == 0 else ()
+    lowered = AS_NOBODY if os.geteuid() == 0 else ()
+    if lowered:
+        _hand_over(options.binaries, home, options.scratch, password)
     if not home.exists():
         home.symlink_to(options.binaries)
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -55,19 +57,17 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _hand_over(binaries: Path, home: Path, scratch: Path, password: Path) -> tuple[str, ...]:
+def _hand_over(binaries: Path, home: Path, scratch: Path, password: Path) -> None:
     """Give what the server needs to nobody, which may not be able to read the virtual environment."""
     nobody = pwd.getpwnam("nobody")
-    lowered = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--inh-caps=-all", "--")
     os.chown(scratch, nobody.pw_uid, nobody.pw_gid)
     os.chown(password, nobody.pw_uid, nobody.pw_gid)
     if scratch.parent.name.startswith("dashcam-"):
         scratch.parent.chmod(0o711)  # the run's own directory: may be passed through, not listed
     # Asked of a program that runs as nobody: the exec itself still happens with root's rights.
-    readable = subprocess.run([*lowered, "test", "-r", str(binaries / "bin" / "postgres")], check=False, cwd="/")
+    readable = subprocess.run([*AS_NOBODY, "test", "-r", str(binaries / "bin" / "postgres")], check=False, cwd="/")
     if readable.returncode != 0:
         home.symlink_to(_copy(binaries, scratch / "wheel"))
-    return lowered
 
 
 def _copy(binaries: Path, place: Path) -> Path:

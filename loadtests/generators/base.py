@@ -1,5 +1,7 @@
 """What the engine asks of a generator."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pydantic import BaseModel
@@ -29,13 +31,11 @@ class Generator(Protocol):
         ...
 
 
-class GeneratorKind(Protocol):
-    """One file of the folder."""
+@dataclass(frozen=True)
+class GeneratorKind:
+    """One file of the folder offers one as `GENERATOR`; `create` takes options of its own `Options`."""
 
     name: str
     targets: tuple[str, ...]
     Options: type[BaseModel]
-
-    def create(self, target: Target, options: BaseModel, load: Load) -> Generator:
-        """Make a generator for one target."""
-        ...
+    create: Callable[[Target, Any, Load], Generator]

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import aiohttp
 import orjson
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from loadtests.answer import Answer
+from loadtests.generators.base import GeneratorKind
 from loadtests.outcome import Outcome, RequestFailed
 from loadtests.plan import Target
 from runs.recipe import Load, Strict
@@ -179,17 +180,4 @@ def _failure(error: Exception) -> RequestFailed:
     return RequestFailed(kind, str(error))
 
 
-class Kind:
-    """See the module."""
-
-    name = "openai"
-    targets = ("openai",)
-    Options: type[BaseModel] = Options
-
-    def create(self, target: Target, options: BaseModel, load: Load) -> OpenAI:
-        """See `loadtests.generators.base.GeneratorKind`."""
-        assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
-        return OpenAI(target, options, load)
-
-
-GENERATOR = Kind()
+GENERATOR = GeneratorKind(name="openai", targets=("openai",), Options=Options, create=OpenAI)

@@ -5,10 +5,11 @@ import time
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from loadtests import dataset, postgres
 from loadtests.dataset import Dataset, DatasetOptions, Vectors
+from loadtests.generators.base import GeneratorKind
 from loadtests.oracle import Metric, Oracle
 from loadtests.outcome import Outcome, RequestFailed, SetupError
 from loadtests.plan import Target
@@ -164,17 +165,4 @@ def _text(vector: Vectors) -> str:
     return "[" + ",".join(f"{value:.9g}" for value in vector) + "]"
 
 
-class Kind:
-    """See the module."""
-
-    name = "vector"
-    targets = ("postgres",)
-    Options: type[BaseModel] = Options
-
-    def create(self, target: Target, options: BaseModel, load: Load) -> PgVector:
-        """See `loadtests.generators.base.GeneratorKind`."""
-        assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
-        return PgVector(target, options, load)
-
-
-GENERATOR = Kind()
+GENERATOR = GeneratorKind(name="vector", targets=("postgres",), Options=Options, create=PgVector)

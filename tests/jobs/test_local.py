@@ -15,7 +15,7 @@ from runs import seal
 from runs.directory import RunDirectory
 from tests.jobs.driver import Driver
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timing]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from runs.directory import RunDirectory
 from runs.manifest import Manifest
 from tests.lab.slurm import SlurmLab
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timing]
 
 RECIPE = """\
 name: two-nodes

@@ -13,6 +13,8 @@ from loadtests.outcome import RequestFailed
 from loadtests.plan import Target
 from tests.loadtests.tools import a_load, drive, seconds
 
+pytestmark = pytest.mark.timing
+
 
 class Scripted:
     """A generator whose requests do what a test says."""

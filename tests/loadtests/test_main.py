@@ -14,6 +14,8 @@ from loadtests import progress, records
 from loadtests.main import run
 from tests.loadtests.tools import TOKEN, Python, a_plan, free_port, wait_for
 
+pytestmark = pytest.mark.timing
+
 STEADY = {"name": "steady", "for": 0.6, "rate": 50, "arrival": "constant"}
 
 

@@ -12,6 +12,8 @@ from loadtests.outcome import Outcome, RequestFailed
 from loadtests.plan import Target
 from tests.loadtests.tools import a_load, free_port
 
+pytestmark = pytest.mark.timing
+
 PHASE = {"name": "steady", "for": 1, "rate": 1}
 
 

@@ -11,7 +11,7 @@ from loadtests.plan import Target
 from tests.loadtests import programs
 from tests.loadtests.tools import a_load, drive, seconds
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timing]
 
 
 @pytest.fixture(scope="module")

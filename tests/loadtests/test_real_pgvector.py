@@ -15,7 +15,7 @@ from loadtests.plan import Target
 from tests.loadtests import programs
 from tests.loadtests.tools import a_load, drive, free_port, seconds
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timing]
 
 SMALL = {"dataset": {"n": 300, "dim": 8, "seed": 1}, "index": "none", "queries": 20, "connections": 2}
 

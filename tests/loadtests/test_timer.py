@@ -10,6 +10,8 @@ import uvloop
 from loadtests.lag import LagProbe
 from loadtests.timer import Timer
 
+pytestmark = pytest.mark.timing
+
 
 def test_it_wakes_when_it_is_due():
     """It wakes within a fraction of a millisecond, never before its time, where asyncio counts whole milliseconds."""
