@@ -1,0 +1,167 @@
+"""GPUs from dcgm-exporter's page."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporters.collector import Context, OptionError
+from exporters.gpu import Gpu, fetcher
+from exporters.runner import Runner, Watched
+from tests.exporters.exposition import Samples, check_metrics
+
+FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures" / "dcgm-exporter"
+MIB = 2.0**20
+
+PAGE = b"""# HELP DCGM_FI_DEV_GPU_UTIL GPU utilization (in %).
+# TYPE DCGM_FI_DEV_GPU_UTIL gauge
+DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-a",device="nvidia0",modelName="H100",Hostname="n1",hpc_job="7"} 50
+DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-a",device="nvidia0",modelName="H100",Hostname="n1",hpc_job="8"} 50
+DCGM_FI_DEV_FB_USED{gpu="0",UUID="GPU-a",device="nvidia0",modelName="H100",Hostname="n1",hpc_job="7"} 1024
+DCGM_FI_DEV_FB_FREE{gpu="0",UUID="GPU-a",device="nvidia0",modelName="H100",Hostname="n1",hpc_job="7"} 3072
+DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{gpu="0",UUID="GPU-a",modelName="H100",hpc_job="7"} 5000
+DCGM_FI_DEV_MEMORY_TEMP{gpu="0",UUID="GPU-a",modelName="H100"} 0
+DCGM_FI_PROF_SM_ACTIVE{gpu="0",UUID="GPU-a",modelName="H100"} 9223372036854775795
+DCGM_FI_PROF_DRAM_ACTIVE{gpu="0",UUID="GPU-a",modelName="H100"} 9223372036854775794
+DCGM_FI_PROF_PCIE_TX_BYTES{gpu="0",UUID="GPU-a",modelName="H100"} 1e18
+DCGM_FI_DEV_SM_CLOCK{gpu="1",uuid="GPU-b",model_name="H100",GPU_I_PROFILE="1g.10gb",GPU_I_ID="9"} 1980
+DCGM_FI_DEV_POWER_USAGE{gpu="0" nonsense
+"""
+FIRST = {"gpu": "0", "uuid": "GPU-a", "model": "H100", "mig_profile": "", "mig_id": ""}
+SLICE = {"gpu": "1", "uuid": "GPU-b", "model": "H100", "mig_profile": "1g.10gb", "mig_id": "9"}
+
+
+def collect(page: bytes) -> tuple[Samples, Context]:
+    """Collect from a page."""
+    context = Context()
+    return Samples(Gpu(context, lambda: page).collect()), context
+
+
+def test_base_units_and_labels_of_all_versions() -> None:
+    """Percent become ratios, MiB bytes, mJ joules, MHz hertz; both spellings of labels are one."""
+    samples, context = collect(PAGE)
+    assert samples("gpu_up", reason="") == 1
+    assert samples("gpu_utilization_ratio", **FIRST) == 0.5
+    assert samples("gpu_memory_used_bytes", **FIRST) == 1024 * MIB
+    assert samples("gpu_memory_total_bytes", **FIRST) == 4096 * MIB
+    assert samples("gpu_energy_joules_total", **FIRST) == 5
+    assert samples("gpu_sm_clock_hertz", **SLICE) == 1.98e9
+    assert context.malformed.count == 1
+
+
+def test_jobs_do_not_multiply_series() -> None:
+    """A GPU that two jobs share has each figure once, and an info series a job."""
+    samples, _ = collect(PAGE)
+    assert samples.labels("gpu_utilization_ratio") == [FIRST]
+    assert [labels["hpc_job"] for labels in samples.labels("gpu_job_info")] == ["7", "8"]
+
+
+def test_what_is_absent_is_no_zero() -> None:
+    """Sentinels are told apart: not permitted is refused, blank is not offered."""
+    samples, _ = collect(PAGE)
+    absent = {labels["field"]: labels["reason"] for labels in samples.labels("gpu_field_absent")}
+    assert absent == {
+        "sm_active_ratio": "refused",
+        "dram_active_ratio": "not offered",
+        "memory_temperature_celsius": "not offered",
+    }
+    assert not {"gpu_sm_active_ratio", "gpu_dram_active_ratio", "gpu_memory_temperature_celsius"} & samples.names()
+
+
+def test_implausible_rates_are_clamped_and_counted() -> None:
+    """No PCIe link carries 1e18 bytes a second."""
+    samples, _ = collect(PAGE)
+    assert samples("gpu_pcie_transmit_bytes_per_second", **FIRST) == 256e9
+    assert samples("gpu_implausible_values_total", field="pcie_transmit_bytes_per_second") == 1
+
+
+def test_the_age_of_values_that_stand_still_is_shown() -> None:
+    """dcgm-exporter may refresh every 30 s: the age grows until something changes."""
+    pages = iter([PAGE, PAGE, PAGE.replace(b" 1980", b" 1950")])
+    times = iter([100.0, 107.0, 109.0])
+    gpu = Gpu(Context(), lambda: next(pages), lambda: next(times))
+    assert [Samples(gpu.collect())("gpu_sample_age_seconds") for _ in range(3)] == [0, 7, 0]
+
+
+def test_without_a_source_it_says_so() -> None:
+    """An ordinary node has no GPU; that is said, not hidden."""
+    assert Samples(Gpu(Context(), None).collect())("gpu_up", reason="no source: give --dcgm-url") == 0
+
+
+@pytest.fixture
+def served() -> Iterator[str]:
+    """The page over HTTP; /gone is not there."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/metrics" else 404)
+            self.end_headers()
+            self.wfile.write(PAGE)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_over_http(served: str) -> None:
+    """A page is fetched; an error is the reason of gpu_up 0, the same at each scrape."""
+    context = Context()
+    gpu = Gpu(context, fetcher(f"{served}/metrics"))
+    scrape = Runner([Watched(gpu, context.malformed)], 5.0, "1").scrape()
+    assert not scrape.failed
+    assert Samples.parse(scrape.text)("gpu_utilization_ratio", **FIRST) == 0.5
+    check_metrics(scrape.text)
+    gone = Samples(Gpu(Context(), fetcher(f"{served}/gone")).collect())
+    assert gone("gpu_up", reason="dcgm-exporter answers with HTTP 404") == 0
+
+
+def test_nobody_there() -> None:
+    """A port where nothing listens is a reason, not a failure."""
+    samples = Samples(Gpu(Context(), fetcher("http://127.0.0.1:9/metrics")).collect())
+    assert samples.labels("gpu_up") == [{"reason": "dcgm-exporter is not to be reached: ConnectionError"}]
+
+
+@pytest.mark.parametrize("url", ["nonsense", "file:///etc/passwd", "http://user:word@127.0.0.1/metrics"])
+def test_addresses_that_are_none(url: str) -> None:
+    """What is no HTTP address, or would put a password on the command line, is refused."""
+    with pytest.raises(OptionError, match="--dcgm-url"):
+        fetcher(url)
+
+
+@given(st.lists(st.tuples(st.sampled_from(PAGE.splitlines()), st.integers(0, 120), st.binary(max_size=3)), max_size=8))
+def test_no_page_raises(parts: list[tuple[bytes, int, bytes]]) -> None:
+    """Lines that were cut and written over cost at most themselves; no figure is beyond its limits."""
+    samples, _ = collect(b"\n".join(line[:at] + noise + line[at + len(noise) :] for line, at, noise in parts))
+    for labels in samples.labels("gpu_utilization_ratio"):
+        assert 0 <= (samples("gpu_utilization_ratio", **labels) or 0) <= 1
+
+
+@pytest.mark.skipif(not FIXTURES.is_dir(), reason="the captured files are not here")
+def test_a_captured_t4() -> None:
+    """Driver 460, read by hand: utilisation, clocks, memory, energy of the capture."""
+    samples, context = collect((FIXTURES / "t4-driver460.prom").read_bytes())
+    (labels,) = samples.labels("gpu_sm_clock_hertz")
+    assert labels["model"] == "Tesla T4"
+    expected = {
+        "gpu_sm_clock_hertz": 300e6,
+        "gpu_memory_clock_hertz": 405e6,
+        "gpu_temperature_celsius": 25,
+        "gpu_power_watts": 8.969,
+        "gpu_energy_joules_total": 128996.013,
+        "gpu_memory_free_bytes": 15109 * MIB,
+        "gpu_memory_total_bytes": 15109 * MIB,
+    }
+    assert {name: samples(name, **labels) for name in expected} == expected
+    assert samples("gpu_info", **labels, driver="460.106.00") == 1
+    assert samples.labels("gpu_up") == [{"reason": ""}]
+    assert context.malformed.count == 0
