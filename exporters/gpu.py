@@ -21,7 +21,8 @@ Fetch = Callable[[], bytes]
 """Returns the page of dcgm-exporter. Raises SourceError."""
 
 _CONNECT, _READ, _TOTAL = 0.5, 0.7, 0.9
-"""Seconds. All of a fetch ends before the deadline of a scrape, 1 s, so that its own error is what is shown."""
+"""Seconds. A source that is silent once connected is given up before a scrape's deadline, 1 s, so that its own error is
+what is shown; one that drips can take _READ longer than _TOTAL, and then the deadline itself speaks."""
 
 _LARGEST = 16 * 2**20
 _CHUNK = 65536
@@ -74,7 +75,7 @@ class Gpu:
 
     def _age(self, page: Page) -> float:
         # dcgm-exporter refreshes on a clock of its own and puts no time on its values.
-        values = [(sample.name, id(sample.labels), sample.text) for sample in page.samples]
+        values = [(sample.name, sample.labels, sample.text) for sample in page.samples]
         now = self._clock()
         if values != self._last:
             self._last, self._changed = values, now
@@ -126,26 +127,30 @@ def fetcher(url: str) -> Fetch:
 
     def fetch() -> bytes:
         deadline = time.monotonic() + _TOTAL
-        parts, size = [], 0
         try:
             with session.get(url, timeout=(_CONNECT, _READ), stream=True, allow_redirects=False) as answer:
                 if answer.status_code != requests.codes.ok:
                     raise SourceError(f"dcgm-exporter answers with HTTP {answer.status_code}")
-                for part in answer.iter_content(_CHUNK):
-                    parts.append(part)
-                    size += len(part)
-                    if size > _LARGEST:
-                        raise SourceError(f"dcgm-exporter's page is larger than {_LARGEST} bytes")
-                    if time.monotonic() > deadline:
-                        raise SourceError(f"dcgm-exporter's page took longer than {_TOTAL:g} s")
+                return _body(answer.iter_content(_CHUNK), deadline)
         except requests.Timeout as error:
             raise SourceError("dcgm-exporter does not answer in time") from error
         except requests.RequestException as error:
             # Its text names an object's address, which would make another series at each scrape.
             raise SourceError(f"dcgm-exporter is not to be reached: {type(error).__name__}") from error
-        return b"".join(parts)
 
     return fetch
+
+
+def _body(parts: Iterable[bytes], deadline: float) -> bytes:
+    """Join the parts of an answer; raises SourceError for one that is too large or too slow."""
+    page = bytearray()
+    for part in parts:
+        page += part
+        if len(page) > _LARGEST:
+            raise SourceError(f"dcgm-exporter's page is larger than {_LARGEST} bytes")
+        if time.monotonic() > deadline:
+            raise SourceError(f"dcgm-exporter's page took longer than {_TOTAL:g} s")
+    return bytes(page)
 
 
 def _create(context: Context) -> Gpu:

@@ -70,14 +70,13 @@ def parser() -> Parser:
 def read(page: Page) -> Census:
     """Return the devices of a page. A series that a job mapping repeats counts once."""
     census = Census(malformed=page.malformed)
-    devices: dict[int, Device | None] = {}
     for sample in page.samples:
-        device = _device(sample.labels, devices)
+        words = _Labels(sample.labels)
+        device = _device(words)
         if device is None:
             census.malformed += 1
             continue
         reading = census.reading(device)
-        words = _Labels(sample.labels)
         reading.driver = reading.driver or words("dcgmfidriverversion")
         if job := words("hpcjob"):
             reading.jobs.add(job)
@@ -94,7 +93,7 @@ def _take(census: Census, device: Device, sample: Sample) -> None:
     blank = _sentinel(sample.text, sample.value)
     if sample.name in _THROTTLE:
         mask = sample.value
-        if blank is None and mask == mask // 1 and 0 <= mask < 2**63:
+        if blank is None and mask.is_integer() and 0 <= mask < 2**63:
             census.reading(device).throttle = int(mask)
         elif blank is None:
             census.malformed += 1
@@ -114,7 +113,7 @@ def _take(census: Census, device: Device, sample: Sample) -> None:
 def _sentinel(text: str, value: float) -> Absence | None:
     """Return what a blank value means: 2^63-16, 2^31-16 and 2^47 stand for nothing, and 3 more each: not permitted."""
     number = whole(text)
-    if number is None and value == value // 1 and abs(value) < 2**53:
+    if number is None and value.is_integer() and abs(value) < 2**53:
         number = int(value)
     if number is None:
         return Absence.NOT_OFFERED if value >= 2.0**63 - 1024 else None
@@ -135,15 +134,9 @@ class _Labels:
         return next((self._labels[name] for name in names if self._labels.get(name)), "")
 
 
-def _device(labels: Mapping[str, str], known: dict[int, Device | None]) -> Device | None:
-    """Return whom a sample is about. Labels of one series are one object between pages, so each is looked at once."""
-    key = id(labels)
-    if key not in known:
-        words = _Labels(labels)
-        gpu, uuid = words("gpu", "minornumber"), words("uuid", "gpuuuid")
-        known[key] = (
-            Device(gpu, uuid, words("modelname", "model"), words("gpuiprofile"), words("gpuiid"))
-            if gpu or uuid
-            else None
-        )
-    return known[key]
+def _device(words: _Labels) -> Device | None:
+    """Return whom a sample is about."""
+    gpu, uuid = words("gpu", "minornumber"), words("uuid", "gpuuuid")
+    if not gpu and not uuid:
+        return None
+    return Device(gpu, uuid, words("modelname", "model"), words("gpuiprofile"), words("gpuiid"))

@@ -28,15 +28,14 @@ class Figure:
     least: float = 0.0
     counter: bool = False
     clamped: bool = False
-    profiling: bool = False
 
 
-def _ratio(text: str, *, profiling: bool = False) -> Figure:
-    return Figure(text, 1.0, clamped=True, profiling=profiling)
+def _ratio(text: str) -> Figure:
+    return Figure(text, 1.0, clamped=True)
 
 
 def _rate(text: str, most: float) -> Figure:
-    return Figure(text, most, clamped=True, profiling=True)
+    return Figure(text, most, clamped=True)
 
 
 FIGURES: Mapping[str, Figure] = {
@@ -62,16 +61,14 @@ FIGURES: Mapping[str, Figure] = {
     "row_remap_failure": Figure("1 if remapping of memory rows has failed.", 1),
     "correctable_ecc_errors": Figure("Corrected ECC errors since the driver was loaded.", 2.0**63, counter=True),
     "uncorrectable_ecc_errors": Figure("Uncorrected ECC errors since the driver was loaded.", 2.0**63, counter=True),
-    "graphics_active_ratio": _ratio(
-        "Share of time in which the graphics or compute engine was active.", profiling=True
-    ),
-    "sm_active_ratio": _ratio("Share of time in which a multiprocessor had a warp, averaged over all.", profiling=True),
-    "sm_occupancy_ratio": _ratio("Resident warps over the most that fit.", profiling=True),
-    "tensor_active_ratio": _ratio("Share of cycles in which the tensor pipe was active.", profiling=True),
-    "fp16_active_ratio": _ratio("Share of cycles in which the FP16 pipe was active.", profiling=True),
-    "fp32_active_ratio": _ratio("Share of cycles in which the FP32 pipe was active.", profiling=True),
-    "fp64_active_ratio": _ratio("Share of cycles in which the FP64 pipe was active.", profiling=True),
-    "dram_active_ratio": _ratio("Share of cycles in which device memory moved data.", profiling=True),
+    "graphics_active_ratio": _ratio("Share of time in which the graphics or compute engine was active."),
+    "sm_active_ratio": _ratio("Share of time in which a multiprocessor had a warp, averaged over all."),
+    "sm_occupancy_ratio": _ratio("Resident warps over the most that fit."),
+    "tensor_active_ratio": _ratio("Share of cycles in which the tensor pipe was active."),
+    "fp16_active_ratio": _ratio("Share of cycles in which the FP16 pipe was active."),
+    "fp32_active_ratio": _ratio("Share of cycles in which the FP32 pipe was active."),
+    "fp64_active_ratio": _ratio("Share of cycles in which the FP64 pipe was active."),
+    "dram_active_ratio": _ratio("Share of cycles in which device memory moved data."),
     # PCIe 7.0 x16 and twice NVLink 5: no link carries more.
     "pcie_transmit_bytes_per_second": _rate("Bytes sent over PCIe, protocol included.", 256e9),
     "pcie_receive_bytes_per_second": _rate("Bytes received over PCIe, protocol included.", 256e9),

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,7 +13,6 @@ from exporters.gpu import Gpu, fetcher
 from exporters.runner import Runner, Watched
 from tests.exporters.exposition import Samples, check_metrics
 
-FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures" / "dcgm-exporter"
 MIB = 2.0**20
 
 PAGE = b"""# HELP DCGM_FI_DEV_GPU_UTIL GPU utilization (in %).
@@ -144,24 +142,3 @@ def test_no_page_raises(parts: list[tuple[bytes, int, bytes]]) -> None:
     samples, _ = collect(b"\n".join(line[:at] + noise + line[at + len(noise) :] for line, at, noise in parts))
     for labels in samples.labels("gpu_utilization_ratio"):
         assert 0 <= (samples("gpu_utilization_ratio", **labels) or 0) <= 1
-
-
-@pytest.mark.skipif(not FIXTURES.is_dir(), reason="the captured files are not here")
-def test_a_captured_t4() -> None:
-    """Driver 460, read by hand: utilisation, clocks, memory, energy of the capture."""
-    samples, context = collect((FIXTURES / "t4-driver460.prom").read_bytes())
-    (labels,) = samples.labels("gpu_sm_clock_hertz")
-    assert labels["model"] == "Tesla T4"
-    expected = {
-        "gpu_sm_clock_hertz": 300e6,
-        "gpu_memory_clock_hertz": 405e6,
-        "gpu_temperature_celsius": 25,
-        "gpu_power_watts": 8.969,
-        "gpu_energy_joules_total": 128996.013,
-        "gpu_memory_free_bytes": 15109 * MIB,
-        "gpu_memory_total_bytes": 15109 * MIB,
-    }
-    assert {name: samples(name, **labels) for name in expected} == expected
-    assert samples("gpu_info", **labels, driver="460.106.00") == 1
-    assert samples.labels("gpu_up") == [{"reason": ""}]
-    assert context.malformed.count == 0

@@ -6,10 +6,11 @@ import pytest
 
 from exporters.cgroup import COLLECTOR
 from exporters.collector import Context
+from exporters.gpu import Gpu
 from tests.exporters.exposition import Samples
 from tests.exporters.trees import write_files
 
-FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures" / "cgroup"
+FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures"
 
 pytestmark = pytest.mark.skipif(not FIXTURES.is_dir(), reason="the captured files are not here")
 
@@ -26,7 +27,7 @@ def test_v2(tmp_path: Path) -> None:
     base = tmp_path / "sys" / "fs" / "cgroup"
     base.mkdir(parents=True)
     (base / "cgroup.controllers").touch()
-    (base / "system.slice").symlink_to(FIXTURES / "v2-slurmstepd-scope" / "system.slice")
+    (base / "system.slice").symlink_to(FIXTURES / "cgroup" / "v2-slurmstepd-scope" / "system.slice")
     samples, malformed = collect(tmp_path, "0::/system.slice/slurmstepd.scope/job_4/step_0/user/task_0\n")
     expected = {
         "cgroup_cpu_usage_seconds_total": 0.126686,
@@ -53,7 +54,7 @@ def test_v1(tmp_path: Path) -> None:
     base = tmp_path / "sys" / "fs" / "cgroup"
     base.mkdir(parents=True)
     for name in ("cpuacct", "cpuset", "memory"):
-        (base / name).symlink_to(FIXTURES / "v1-slurm" / name)
+        (base / name).symlink_to(FIXTURES / "cgroup" / "v1-slurm" / name)
     samples, malformed = collect(tmp_path, "4:memory:/\n3:cpuset:/\n2:cpuacct:/\n")
     expected = {
         "cgroup_cpu_usage_seconds_total": 33146.523011972,
@@ -72,3 +73,24 @@ def test_v1(tmp_path: Path) -> None:
     assert samples("cgroup_cpu_seconds_total", cgroup="job", mode="user") == 33135.61
     assert samples("cgroup_cpu_seconds_total", cgroup="job", mode="system") == 95.71
     assert malformed == 0
+
+
+def test_a_captured_t4() -> None:
+    """Driver 460, read by hand: utilisation, clocks, memory, energy of the capture."""
+    context = Context()
+    samples = Samples(Gpu(context, (FIXTURES / "dcgm-exporter" / "t4-driver460.prom").read_bytes).collect())
+    (labels,) = samples.labels("gpu_sm_clock_hertz")
+    assert labels["model"] == "Tesla T4"
+    expected = {
+        "gpu_sm_clock_hertz": 300e6,
+        "gpu_memory_clock_hertz": 405e6,
+        "gpu_temperature_celsius": 25,
+        "gpu_power_watts": 8.969,
+        "gpu_energy_joules_total": 128996.013,
+        "gpu_memory_free_bytes": 15109 * 2**20,
+        "gpu_memory_total_bytes": 15109 * 2**20,
+    }
+    assert {name: samples(name, **labels) for name in expected} == expected
+    assert samples("gpu_info", **labels, driver="460.106.00") == 1
+    assert samples.labels("gpu_up") == [{"reason": ""}]
+    assert context.malformed.count == 0
