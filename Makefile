@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3 python3.13 python3.12 python3.11 pyt
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := $(VENV)/bin
 
-.PHONY: setup packages test-packages demo test lint fast real golden clean
+.PHONY: setup packages test-packages demo test lint fast real fuzz golden clean
 
 setup: $(VENV)/.installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -P -m jobs.services.tiny_model
@@ -40,6 +40,9 @@ fast:
 
 real:
 	$(BIN)/pytest -q -m real --durations=15
+
+fuzz: setup
+	DASHCAM_FUZZ=$${DASHCAM_FUZZ:-1000000} DASHCAM_FUZZ_SEED=$${DASHCAM_FUZZ_SEED:-$$RANDOM} $(BIN)/pytest -q tests/exporters/test_fuzz.py
 
 golden: setup
 	$(BIN)/pytest -q -m "not real" --update-golden

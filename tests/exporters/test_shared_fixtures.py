@@ -7,6 +7,8 @@ import pytest
 from exporters.cgroup import COLLECTOR
 from exporters.collector import Context
 from exporters.gpu import Gpu
+from exporters.lustre import COLLECTOR as LUSTRE
+from exporters.lustre_stats import parse_lnet
 from tests.exporters.exposition import Samples
 from tests.exporters.trees import write_files
 
@@ -94,3 +96,65 @@ def test_a_captured_t4() -> None:
     assert samples("gpu_info", **labels, driver="460.106.00") == 1
     assert samples.labels("gpu_up") == [{"reason": ""}]
     assert context.malformed.count == 0
+
+
+def lustre(root: Path, text: Path | None = None) -> Samples:
+    """Collect below `root`, with an lctl that prints `text`."""
+    (root / "bin").mkdir(parents=True)
+    if text is not None:
+        (root / "bin" / "lctl").write_text(f"#!/bin/sh\nexec cat {text}\n")
+        (root / "bin" / "lctl").chmod(0o755)
+    tree = FIXTURES / "lustre" / "hpe-client-proc-2.9-2.10" if text is None else root
+    environment = {"PATH": f"{root / 'bin'}:/usr/bin:/bin"}
+    context = Context(proc_root=tree / "proc", sys_root=tree / "sys", environment=environment)
+    samples = Samples(LUSTRE.create(context).collect())
+    assert samples("lustre_client_up", reason="") == 1
+    assert context.malformed.count == 0
+    return samples
+
+
+def test_a_lustre_2_10_tree(tmp_path: Path) -> None:
+    """Everything in /proc; the sum of squares ran over and is not read."""
+    samples = lustre(tmp_path)
+    assert samples("lustre_client_write_bytes_total", fs="lustrefs") == 93813797294080
+    assert samples("lustre_client_write_calls_total", fs="lustrefs") == 89467810
+    assert samples("lustre_client_operations_total", fs="lustrefs", operation="inode_permission") == 398
+    assert samples("lustre_client_capacity_bytes", fs="lustrefs") == 283010362368 * 1024
+    ost = {"fs": "lustrefs", "target": "OST0000"}
+    assert samples("lustre_osc_request_wait_seconds_total", **ost) == 110282.569237
+    assert samples("lustre_osc_rpcs_total", **ost, direction="write", pages="1024") == 16389010
+    assert samples("lustre_osc_rpcs_in_flight", **ost, direction="write") == 6
+    assert samples("lustre_osc_dirty_bytes", **ost) == 27815936
+    assert samples("lustre_client_info", version="2.10.1", jobid_var="SLURM_JOB_ID") == 1
+
+
+def test_lctl_of_lustre_2_14(tmp_path: Path) -> None:
+    """EXAScaler's 2.14.0: latencies, and much that is not the client's."""
+    samples = lustre(tmp_path, FIXTURES / "lustre" / "ddn-2.14.0-client" / "llite_client.txt")
+    mkdir = {"fs": "ai400x2", "operation": "mkdir"}
+    assert samples("lustre_client_operations_total", **mkdir) == 17987059
+    assert samples("lustre_client_operation_seconds_total", **mkdir) == 23731.812831
+    assert samples("lustre_client_healthy") == 1
+
+
+def test_lctl_of_lustre_2_14_ddn259(tmp_path: Path) -> None:
+    """With extents_stats, latencies by size and other tables between what is read."""
+    samples = lustre(tmp_path, FIXTURES / "lustre" / "ddn-2.14.0_ddn259-client" / "client_excerpt.txt")
+    assert samples("lustre_client_read_bytes_total", fs="a361000") == 44179456
+    assert samples("lustre_client_read_ahead_total", fs="a361000", event="misses") == 14
+    assert samples("lustre_mdc_requests_total", fs="a361000", target="MDT0000") == 1714
+    assert samples("lustre_client_info", version="2.14.0_ddn259", jobid_var="") == 1
+
+
+def test_lctl_of_lustre_2_16(tmp_path: Path) -> None:
+    """`read` and `read_bytes` side by side; since when it counts."""
+    samples = lustre(tmp_path, FIXTURES / "lustre" / "dd-2.16-client" / "llite_stats.txt")
+    assert samples("lustre_client_write_bytes_total", fs="lustre") == 176653
+    assert samples("lustre_client_operation_seconds_total", fs="lustre", operation="write") == 0.010405
+    assert samples("lustre_client_stats_start_time_seconds", fs="lustre") == 1748858812.971617845
+
+
+def test_lnetctl() -> None:
+    """LNet's counters by lnetctl."""
+    result = parse_lnet((FIXTURES / "lustre" / "lnet" / "lnetctl_stats.txt").read_text())
+    assert (result.malformed, result.value["send_length"], result.value["drop_count"]) == (0, 261865376, 11)
