@@ -9,6 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 _REST = 4
 """A program rests at least so many times as long as it ran: a slow one must not take a core."""
@@ -80,19 +83,22 @@ def run(argv: Sequence[str], environment: Mapping[str, str], timeout: float) -> 
     return Output(text=text, error=error_text, finished=time.monotonic())
 
 
-class Clockwork:
-    """Calls `work` every `every` seconds in a thread of its own, as long as somebody asks for what came of it."""
+class Clockwork(Generic[T]):
+    """Calls `work` every `every` seconds in a thread of its own, as long as somebody asks for what came of it.
 
-    def __init__(self, work: Callable[[], Output], every: float, name: str) -> None:
+    `work` returns its failures: what it raises would end the thread.
+    """
+
+    def __init__(self, work: Callable[[], T], every: float, name: str) -> None:
         self._work = work
         self._every = every
         self._name = name
         self._changed = threading.Condition()
         self._asked = float("-inf")
         self._started = False
-        self._last: Output | None = None
+        self._last: T | None = None
 
-    def last(self, patience: float) -> Output | None:
+    def last(self, patience: float) -> T | None:
         """Return what the last run left; waits up to `patience` seconds for the first. None: it has not ended yet."""
         with self._changed:
             self._asked = time.monotonic()

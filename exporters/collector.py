@@ -7,6 +7,8 @@ from typing import Protocol
 
 from prometheus_client.core import Metric
 
+_SHORTEST, _LONGEST = 0.1, 3600.0
+
 
 class OptionError(ValueError):
     """A collector cannot be made from these options; the text says what to do."""
@@ -42,6 +44,17 @@ class Context:
         """Return the last value of option `name`; None where it was not given."""
         values = self.options.get(name, ())
         return values[-1] if values else None
+
+    def seconds(self, name: str, default: float) -> float:
+        """Return option `name` as seconds from 0.1 to 3600. Raises OptionError."""
+        text = self.option(name)
+        try:
+            number = float(text) if text is not None else default
+        except ValueError:
+            number = 0.0
+        if not _SHORTEST <= number <= _LONGEST:
+            raise OptionError(f"--{name} {text} is not a number of seconds from {_SHORTEST:g} to {_LONGEST:g}")
+        return number
 
 
 class Collector(Protocol):

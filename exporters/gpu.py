@@ -1,13 +1,14 @@
-"""`gpu`: NVIDIA GPUs as dcgm-exporter sees them, in base units and under names that do not change with its version.
+"""`gpu`: NVIDIA GPUs in base units and under names that change with no version of dcgm-exporter or nvidia-smi.
 
-Where there is no source, or it does not answer, `gpu_up` is 0 and says why. A figure that DCGM refuses or does not
-offer is named in `gpu_field_absent`; it is never a zero. Jobs that dcgm-exporter was told of are in `gpu_job_info`,
-so that they do not multiply the series.
+dcgm-exporter is read where its address is given, else nvidia-smi where it is on PATH. Where neither tells of a GPU
+`gpu_up` is 0 and says why. A figure that is refused or not offered is named in `gpu_field_absent`; it is never a zero.
+Jobs that dcgm-exporter was told of are in `gpu_job_info`, so that they do not multiply the series.
 """
 
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from prometheus_client.core import Metric
 
@@ -16,62 +17,85 @@ from exporters.exposition import Page
 from exporters.families import Families
 from exporters.gpu_dcgm import parser, read
 from exporters.gpu_devices import FIGURES, THROTTLE_REASONS, Census
+from exporters.gpu_http import Fetch, SourceError, fetcher
+from exporters.gpu_smi import Smi
+from exporters.secret import TokenError, read_token
 
-Fetch = Callable[[], bytes]
-"""Returns the page of dcgm-exporter. Raises SourceError."""
-
-_CONNECT, _READ, _TOTAL = 0.5, 0.7, 0.9
-"""Seconds. A source that is silent once connected is given up before a scrape's deadline, 1 s, so that its own error is
-what is shown; one that drips can take _READ longer than _TOTAL, and then the deadline itself speaks."""
-
-_LARGEST = 16 * 2**20
-_CHUNK = 65536
-
-
-class SourceError(Exception):
-    """The source does not answer; the text says why."""
+_EVERY = 1.0
+"""Seconds between two runs of nvidia-smi; it rests at least four times as long as it ran."""
 
 
 class Gpu:
-    """Reads dcgm-exporter at each scrape; without a `fetch` there is nothing to read."""
+    """Reads dcgm-exporter at each scrape, or what nvidia-smi last told."""
 
     name = "gpu"
 
-    def __init__(self, context: Context, fetch: Fetch | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        context: Context,
+        fetch: Fetch | None,
+        smi: Smi | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._malformed = context.malformed
         self._fetch = fetch
+        self._smi = smi
         self._clock = clock
         self._parser = parser()
         self._implausible: Counter[str] = Counter()
         self._last: Sequence[object] | None = None
         self._changed = 0.0
+        self._counted = 0.0
 
     def collect(self) -> Iterable[Metric]:
         """See `exporters.collector.Collector`."""
         families = Families("gpu")
-        text = "1 if a source told of GPUs; else 0, and why."
-        try:
-            page = self._page()
-        except SourceError as error:
-            families.gauge("up", text, 0.0, reason=str(error))
-            return families
-        census = read(page)
-        self._malformed.add(census.malformed)
-        self._implausible.update(census.implausible)
-        reason = "" if census.devices else "dcgm-exporter's page names no GPU"
-        families.gauge("up", text, float(bool(census.devices)), reason=reason)
-        families.gauge(
-            "sample_age_seconds", "Time since a value of dcgm-exporter's page last changed.", self._age(page)
-        )
+        reasons: dict[str, str] = {}
+        census, age = Census(), None
+        for source, look in (("dcgm-exporter", self._dcgm), ("nvidia-smi", self._nvidia_smi)):
+            try:
+                census, age = look()
+                reasons[source] = ""
+                break
+            except SourceError as error:
+                reasons[source] = str(error)
+        up = "" in reasons.values()
+        reason = "" if up else "; ".join(f"{source}: {text}" for source, text in reasons.items())
+        families.gauge("up", "1 if a source told of GPUs; else 0, and why.", float(up), reason=reason)
+        for source, text in reasons.items():
+            families.gauge("source_up", "1 for the source that told.", float(not text), source=source, reason=text)
+        families.gauge("sample_age_seconds", "Time since the values last changed, or were asked for.", age)
         _devices(families, census)
         for name, count in sorted(self._implausible.items()):
             families.counter("implausible_values", "Values beyond what is possible.", float(count), field=name)
         return families
 
-    def _page(self) -> Page:
+    def _dcgm(self) -> tuple[Census, float]:
         if self._fetch is None:
-            raise SourceError("no source: give --dcgm-url")
-        return self._parser.parse(self._fetch())
+            raise SourceError("no --dcgm-url")
+        page = self._parser.parse(self._fetch())
+        census = read(page)
+        self._count(census)
+        if not census.devices:
+            raise SourceError("its page names no GPU")
+        return census, self._age(page)
+
+    def _nvidia_smi(self) -> tuple[Census, float]:
+        if self._smi is None or not self._smi.there:
+            raise SourceError("not on PATH")
+        seen = self._smi.last()
+        if seen is None:
+            raise SourceError("its first run has not ended")
+        if seen.finished != self._counted:
+            self._counted = seen.finished
+            self._count(seen.census)
+        if seen.error:
+            raise SourceError(seen.error)
+        return seen.census, self._clock() - seen.finished
+
+    def _count(self, census: Census) -> None:
+        self._malformed.add(census.malformed)
+        self._implausible.update(census.implausible)
 
     def _age(self, page: Page) -> float:
         # dcgm-exporter refreshes on a clock of its own and puts no time on its values.
@@ -111,56 +135,33 @@ def _devices(families: Families, census: Census) -> None:
             families.gauge("info", "The driver of the GPU.", 1.0, **labels, driver=reading.driver)
 
 
-def fetcher(url: str) -> Fetch:
-    """Return what fetches `url` within the time of a scrape. Raises OptionError for what is no HTTP address."""
-    import requests  # noqa: PLC0415 - only this collector needs an HTTP client
-
-    try:
-        prepared = requests.Request("GET", url).prepare()
-    except requests.RequestException as error:
-        raise OptionError(f"--dcgm-url {url!r} is not an address: {error}") from error
-    if not url.startswith(("http://", "https://")) or "@" in (prepared.url or "").split("/")[2]:
-        raise OptionError("--dcgm-url must be http://HOST:PORT/metrics, without a password in it")
-    session = requests.Session()
-    # A proxy of the environment, or a password in ~/.netrc, is not meant for a GPU of this node.
-    session.trust_env = False
-
-    def fetch() -> bytes:
-        deadline = time.monotonic() + _TOTAL
-        try:
-            with session.get(url, timeout=(_CONNECT, _READ), stream=True, allow_redirects=False) as answer:
-                if answer.status_code != requests.codes.ok:
-                    raise SourceError(f"dcgm-exporter answers with HTTP {answer.status_code}")
-                return _body(answer.iter_content(_CHUNK), deadline)
-        except requests.Timeout as error:
-            raise SourceError("dcgm-exporter does not answer in time") from error
-        except requests.RequestException as error:
-            # Its text names an object's address, which would make another series at each scrape.
-            raise SourceError(f"dcgm-exporter is not to be reached: {type(error).__name__}") from error
-
-    return fetch
-
-
-def _body(parts: Iterable[bytes], deadline: float) -> bytes:
-    """Join the parts of an answer; raises SourceError for one that is too large or too slow."""
-    page = bytearray()
-    for part in parts:
-        page += part
-        if len(page) > _LARGEST:
-            raise SourceError(f"dcgm-exporter's page is larger than {_LARGEST} bytes")
-        if time.monotonic() > deadline:
-            raise SourceError(f"dcgm-exporter's page took longer than {_TOTAL:g} s")
-    return bytes(page)
-
-
 def _create(context: Context) -> Gpu:
     url = context.option("dcgm-url")
-    return Gpu(context, fetcher(url) if url else None)
+    smi = Smi(context.option("nvidia-smi") or "nvidia-smi", context.environment, context.seconds("gpu-every", _EVERY))
+    return Gpu(context, fetcher(url, _auth(context)) if url else None, smi)
+
+
+def _auth(context: Context) -> tuple[str, str] | None:
+    path = context.option("dcgm-password-file")
+    if path is None:
+        return None
+    try:
+        user, colon, word = read_token(Path(path)).partition(":")
+    except TokenError as error:
+        raise OptionError(f"--dcgm-password-file: {error}") from error
+    if not colon or not user:
+        raise OptionError(f"--dcgm-password-file {path} must hold USER:PASSWORD")
+    return user, word
 
 
 COLLECTOR = CollectorKind(
     "gpu",
-    "NVIDIA GPUs, read from dcgm-exporter",
+    "NVIDIA GPUs, read from dcgm-exporter, else from nvidia-smi",
     _create,
-    (Option("dcgm-url", "URL", "dcgm-exporter's page, as http://127.0.0.1:9400/metrics"),),
+    (
+        Option("dcgm-url", "URL", "dcgm-exporter's page, as http://127.0.0.1:9400/metrics"),
+        Option("dcgm-password-file", "FILE", "USER:PASSWORD of that page, in a file of mode 0600"),
+        Option("nvidia-smi", "PROGRAM", "the nvidia-smi to run (default: the one on PATH)"),
+        Option("gpu-every", "SECONDS", f"how often nvidia-smi is run (default {_EVERY:g})"),
+    ),
 )

@@ -86,6 +86,7 @@ def read(page: Page) -> Census:
         parts = [reading.values.get(f"memory_{part}_bytes") for part in ("used", "free", "reserved")]
         if parts[0] is not None and parts[1] is not None:
             reading.values.setdefault("memory_total_bytes", sum(part or 0.0 for part in parts))
+    census.complete()
     return census
 
 

@@ -77,6 +77,9 @@ FIGURES: Mapping[str, Figure] = {
 }
 """By name without `gpu_`. The names of counters get `_total` when they are written."""
 
+PROFILING = tuple(name for name in FIGURES if name.endswith(("_active_ratio", "_occupancy_ratio", "_bytes_per_second")))
+"""The figures of DCGM's profiling module."""
+
 THROTTLE_REASONS: Mapping[str, int] = {
     "idle": 0x1,
     "applications_clocks": 0x2,
@@ -144,6 +147,29 @@ class Census:
                 return
             value = figure.most
         reading.values[name] = value
+
+    def take(self, device: Device, name: str, value: float | Absence | None) -> None:
+        """Take up a value, or why there is none; None is one that could not be read."""
+        if value is None:
+            self.malformed += 1
+        elif isinstance(value, Absence):
+            self.lacks(device, name, value)
+        else:
+            self.put(device, name, value)
+
+    def throttled(self, device: Device, mask: int | Absence | None) -> None:
+        """Take up why the clocks are low; None is a mask that could not be read."""
+        if mask is None:
+            self.malformed += 1
+        elif not isinstance(mask, Absence):
+            self.reading(device).throttle = mask
+
+    def complete(self) -> None:
+        """Note which profiling figures no device has: they need rights that an ordinary job seldom has."""
+        for device, reading in self.devices.items():
+            for name in PROFILING:
+                if name not in reading.values and name not in reading.absent:
+                    self.lacks(device, name, Absence.NOT_OFFERED)
 
     def lacks(self, device: Device, name: str, why: Absence) -> None:
         """Note that a figure is not to be had; that it is refused says more than that it is not offered."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client.core import Metric
 
-from exporters.collector import CollectorKind, Context, Option, OptionError
+from exporters.collector import CollectorKind, Context, Option
 from exporters.families import Families
 from exporters.lustre_figures import Figures
 from exporters.lustre_params import LNET_STATS
@@ -35,7 +35,9 @@ class Lustre:
 
     def __init__(self, context: Context) -> None:
         self._files = Files(context.proc_root, context.sys_root)
-        self._commands = Commands(context.environment, context.option("lctl") or "lctl", _every(context))
+        self._commands = Commands(
+            context.environment, context.option("lctl") or "lctl", context.seconds("lustre-every", _EVERY)
+        )
         self._figures = Figures(context.malformed)
 
     def collect(self) -> Iterable[Metric]:
@@ -84,17 +86,6 @@ class Lustre:
             return "no Lustre file system is mounted"
         tried = ", ".join(f"{step}: {outcome}" for step, outcome in outcomes.items())
         return f"the statistics are hidden ({tried})"
-
-
-def _every(context: Context) -> float:
-    text = context.option("lustre-every")
-    try:
-        seconds = float(text) if text is not None else _EVERY
-    except ValueError:
-        seconds = 0.0
-    if not 0.1 <= seconds <= 3600:
-        raise OptionError(f"--lustre-every {text} is not a number of seconds from 0.1 to 3600")
-    return seconds
 
 
 COLLECTOR = CollectorKind(

@@ -3,13 +3,15 @@
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporters.collector import Context, OptionError
-from exporters.gpu import Gpu, fetcher
+from exporters.gpu import COLLECTOR, Gpu
+from exporters.gpu_http import fetcher
 from exporters.runner import Runner, Watched
 from tests.exporters.exposition import Samples, check_metrics
 
@@ -61,12 +63,19 @@ def test_jobs_do_not_multiply_series() -> None:
 def test_what_is_absent_is_no_zero() -> None:
     """Sentinels are told apart: not permitted is refused, blank is not offered."""
     samples, _ = collect(PAGE)
-    absent = {labels["field"]: labels["reason"] for labels in samples.labels("gpu_field_absent")}
-    assert absent == {
-        "sm_active_ratio": "refused",
-        "dram_active_ratio": "not offered",
-        "memory_temperature_celsius": "not offered",
+    absent = {
+        labels["field"]: labels["reason"] for labels in samples.labels("gpu_field_absent") if labels["gpu"] == "0"
     }
+    assert (
+        absent
+        | {
+            "sm_active_ratio": "refused",
+            "dram_active_ratio": "not offered",
+            "memory_temperature_celsius": "not offered",
+            "tensor_active_ratio": "not offered",
+        }
+        == absent
+    )
     assert not {"gpu_sm_active_ratio", "gpu_dram_active_ratio", "gpu_memory_temperature_celsius"} & samples.names()
 
 
@@ -81,13 +90,18 @@ def test_the_age_of_values_that_stand_still_is_shown() -> None:
     """dcgm-exporter may refresh every 30 s: the age grows until something changes."""
     pages = iter([PAGE, PAGE, PAGE.replace(b" 1980", b" 1950")])
     times = iter([100.0, 107.0, 109.0])
-    gpu = Gpu(Context(), lambda: next(pages), lambda: next(times))
+    gpu = Gpu(Context(), lambda: next(pages), clock=lambda: next(times))
     assert [Samples(gpu.collect())("gpu_sample_age_seconds") for _ in range(3)] == [0, 7, 0]
 
 
 def test_without_a_source_it_says_so() -> None:
     """An ordinary node has no GPU; that is said, not hidden."""
-    assert Samples(Gpu(Context(), None).collect())("gpu_up", reason="no source: give --dcgm-url") == 0
+    assert (
+        Samples(Gpu(Context(), None).collect())(
+            "gpu_up", reason="dcgm-exporter: no --dcgm-url; nvidia-smi: not on PATH"
+        )
+        == 0
+    )
 
 
 @pytest.fixture
@@ -96,7 +110,9 @@ def served() -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/metrics" else 404)
+            # "locked" takes user:word only.
+            locked = self.path == "/locked" and self.headers.get("Authorization") != "Basic dXNlcjp3b3Jk"
+            self.send_response(401 if locked else 404 if self.path == "/gone" else 200)
             self.end_headers()
             self.wfile.write(PAGE)
 
@@ -120,13 +136,25 @@ def test_over_http(served: str) -> None:
     assert Samples.parse(scrape.text)("gpu_utilization_ratio", **FIRST) == 0.5
     check_metrics(scrape.text)
     gone = Samples(Gpu(Context(), fetcher(f"{served}/gone")).collect())
-    assert gone("gpu_up", reason="dcgm-exporter answers with HTTP 404") == 0
+    assert gone("gpu_up", reason="dcgm-exporter: it answers with HTTP 404; nvidia-smi: not on PATH") == 0
+
+
+def test_a_page_behind_a_password(served: str, tmp_path: Path) -> None:
+    """The password comes from a file that nobody else can read."""
+    secret = tmp_path / "secret"
+    secret.write_text("user:word\n")
+    secret.chmod(0o600)
+    options = {"dcgm-url": [f"{served}/locked"], "dcgm-password-file": [str(secret)]}
+    assert Samples(COLLECTOR.create(Context(options=options)).collect())("gpu_up", reason="") == 1
+    without = Samples(Gpu(Context(), fetcher(f"{served}/locked")).collect())
+    assert without("gpu_source_up", source="dcgm-exporter", reason="it answers with HTTP 401") == 0
 
 
 def test_nobody_there() -> None:
     """A port where nothing listens is a reason, not a failure."""
     samples = Samples(Gpu(Context(), fetcher("http://127.0.0.1:9/metrics")).collect())
-    assert samples.labels("gpu_up") == [{"reason": "dcgm-exporter is not to be reached: ConnectionError"}]
+    why = "it is not to be reached: ConnectionError"
+    assert samples("gpu_source_up", source="dcgm-exporter", reason=why) == 0
 
 
 @pytest.mark.parametrize("url", ["nonsense", "file:///etc/passwd", "http://user:word@127.0.0.1/metrics"])

@@ -6,7 +6,9 @@ import pytest
 
 from exporters.cgroup import COLLECTOR
 from exporters.collector import Context
+from exporters.gpu import COLLECTOR as GPU
 from exporters.gpu import Gpu
+from exporters.gpu_smi_xml import read_list
 from exporters.lustre import COLLECTOR as LUSTRE
 from exporters.lustre_stats import parse_lnet
 from tests.exporters.exposition import Samples
@@ -158,3 +160,73 @@ def test_lnetctl() -> None:
     """LNet's counters by lnetctl."""
     result = parse_lnet((FIXTURES / "lustre" / "lnet" / "lnetctl_stats.txt").read_text())
     assert (result.malformed, result.value["send_length"], result.value["drop_count"]) == (0, 261865376, 11)
+
+
+def smi(folder: Path, answers: str) -> Samples:
+    """Collect with an nvidia-smi of this shell text."""
+    (folder / "nvidia-smi").write_text(f"#!/bin/sh\n{answers}\n")
+    (folder / "nvidia-smi").chmod(0o755)
+    context = Context(environment={"PATH": f"{folder}:/usr/bin:/bin"})
+    samples = Samples(GPU.create(context).collect())
+    assert samples("gpu_up", reason="") == 1
+    assert context.malformed.count == 0
+    return samples
+
+
+def section(name: str, title: str) -> str:
+    """Return the output in the first section of a capture whose title begins so."""
+    text = (FIXTURES / "nvidia-smi" / "captures" / name).read_text()
+    _, _, rest = text.partition(f"# {title}")
+    body = rest.split("\n####", 1)[1].split("\n", 1)[1]
+    return body.split("\n####", 1)[0] + "\n"
+
+
+def test_nvidia_smi_of_an_h100(tmp_path: Path) -> None:
+    """Driver 590 under load, every field that it offers in the table."""
+    (tmp_path / "table").write_text(section("linux-x86_64__nvidia-h100-80gb-hbm3__590.48.01.txt", "idle :: query-gpu"))
+    samples = smi(tmp_path, f"exec cat {tmp_path}/table")
+    (labels,) = samples.labels("gpu_power_watts")
+    assert labels["model"] == "NVIDIA H100 80GB HBM3"
+    expected = {
+        "gpu_power_watts": 69.85,
+        "gpu_power_limit_watts": 700,
+        "gpu_memory_total_bytes": 81559 * 2**20,
+        "gpu_memory_reserved_bytes": 479 * 2**20,
+        "gpu_sm_clock_hertz": 345e6,
+        "gpu_memory_clock_hertz": 2619e6,
+        "gpu_temperature_celsius": 41,
+        "gpu_memory_temperature_celsius": 48,
+        "gpu_row_remap_failure": 0,
+    }
+    assert {name: samples(name, **labels) for name in expected} == expected
+    assert samples("gpu_throttled", **labels, reason="idle") == 1
+
+
+def test_nvidia_smi_of_divided_a100s(tmp_path: Path) -> None:
+    """DTD v12: the table says that MIG is on, the XML has the four parts."""
+    table = "index, uuid, mig.mode.current\\n0, GPU-513536b6-7d19-9063-b049-1e69664bb298, Enabled\\n"
+    xml = FIXTURES / "nvidia-smi" / "a100-sxm4-v12.xml"
+    samples = smi(tmp_path, f"case $1 in --query*) printf '{table}';; -q) exec cat {xml};; esac")
+    parts = [labels for labels in samples.labels("gpu_memory_used_bytes") if labels["mig_id"]]
+    assert [labels["mig_id"] for labels in parts] == ["3", "4", "5", "6"]
+    assert {samples("gpu_memory_total_bytes", **labels) for labels in parts} == {19968 * 2**20}
+    (whole,) = samples.labels("gpu_power_watts")
+    assert samples("gpu_power_watts", **whole) == 67.03
+    assert samples("gpu_power_limit_watts", **whole) == 500
+
+
+@pytest.mark.parametrize(
+    ("name", "watts", "used"), [("a10g", 25.58, 22), ("tesla-t4", 26.78, 1032), ("rtx-3080-v13", 139.62, 9184)]
+)
+def test_nvidia_smi_in_xml_only(tmp_path: Path, name: str, watts: float, used: int) -> None:
+    """Whatever it was asked: a document is read as one."""
+    samples = smi(tmp_path, f"exec cat {FIXTURES / 'nvidia-smi' / name}.xml")
+    (labels,) = samples.labels("gpu_power_watts")
+    assert samples("gpu_power_watts", **labels) == watts
+    assert samples("gpu_memory_used_bytes", **labels) == used * 2**20
+
+
+def test_profiles_of_a_divided_h100() -> None:
+    """Driver 590's list of devices."""
+    text = section("linux-x86_64__nvidia-h100-mig__590.48.01.txt", "capabilities :: list")
+    assert list(read_list(text).values()) == ["3g.40gb", "2g.20gb", "1g.10gb", "1g.10gb"]
