@@ -8,18 +8,16 @@ Jobs that dcgm-exporter was told of are in `gpu_job_info`, so that they do not m
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 from prometheus_client.core import Metric
 
-from exporters.collector import CollectorKind, Context, Option, OptionError
+from exporters.collector import CollectorKind, Context, Option
 from exporters.exposition import Page
 from exporters.families import Families
+from exporters.fetch import Fetch, SourceError, fetcher, password
 from exporters.gpu_dcgm import parser, read
 from exporters.gpu_devices import FIGURES, THROTTLE_REASONS, Census
-from exporters.gpu_http import Fetch, SourceError, fetcher
 from exporters.gpu_smi import Smi
-from exporters.secret import TokenError, read_token
 
 _EVERY = 1.0
 """Seconds between two runs of nvidia-smi; it rests at least four times as long as it ran."""
@@ -138,20 +136,7 @@ def _devices(families: Families, census: Census) -> None:
 def _create(context: Context) -> Gpu:
     url = context.option("dcgm-url")
     smi = Smi(context.option("nvidia-smi") or "nvidia-smi", context.environment, context.seconds("gpu-every", _EVERY))
-    return Gpu(context, fetcher(url, _auth(context)) if url else None, smi)
-
-
-def _auth(context: Context) -> tuple[str, str] | None:
-    path = context.option("dcgm-password-file")
-    if path is None:
-        return None
-    try:
-        user, colon, word = read_token(Path(path)).partition(":")
-    except TokenError as error:
-        raise OptionError(f"--dcgm-password-file: {error}") from error
-    if not colon or not user:
-        raise OptionError(f"--dcgm-password-file {path} must hold USER:PASSWORD")
-    return user, word
+    return Gpu(context, fetcher(url, "dcgm-url", password(context, "dcgm-password-file")) if url else None, smi)
 
 
 COLLECTOR = CollectorKind(

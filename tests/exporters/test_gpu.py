@@ -1,8 +1,6 @@
 """GPUs from dcgm-exporter's page."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -10,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporters.collector import Context, OptionError
+from exporters.fetch import fetcher
 from exporters.gpu import COLLECTOR, Gpu
-from exporters.gpu_http import fetcher
 from exporters.runner import Runner, Watched
 from tests.exporters.exposition import Samples, check_metrics
+from tests.exporters.pages import serving_page
 
 MIB = 2.0**20
 
@@ -106,36 +105,20 @@ def test_without_a_source_it_says_so() -> None:
 
 @pytest.fixture
 def served() -> Iterator[str]:
-    """The page over HTTP; /gone is not there."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            # "locked" takes user:word only.
-            locked = self.path == "/locked" and self.headers.get("Authorization") != "Basic dXNlcjp3b3Jk"
-            self.send_response(401 if locked else 404 if self.path == "/gone" else 200)
-            self.end_headers()
-            self.wfile.write(PAGE)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            """Say nothing."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    """The page over HTTP."""
+    with serving_page(PAGE) as url:
+        yield url
 
 
 def test_over_http(served: str) -> None:
     """A page is fetched; an error is the reason of gpu_up 0, the same at each scrape."""
     context = Context()
-    gpu = Gpu(context, fetcher(f"{served}/metrics"))
+    gpu = Gpu(context, fetcher(f"{served}/metrics", "dcgm-url"))
     scrape = Runner([Watched(gpu, context.malformed)], 5.0, "1").scrape()
     assert not scrape.failed
     assert Samples.parse(scrape.text)("gpu_utilization_ratio", **FIRST) == 0.5
     check_metrics(scrape.text)
-    gone = Samples(Gpu(Context(), fetcher(f"{served}/gone")).collect())
+    gone = Samples(Gpu(Context(), fetcher(f"{served}/gone", "dcgm-url")).collect())
     assert gone("gpu_up", reason="dcgm-exporter: it answers with HTTP 404; nvidia-smi: not on PATH") == 0
 
 
@@ -146,13 +129,13 @@ def test_a_page_behind_a_password(served: str, tmp_path: Path) -> None:
     secret.chmod(0o600)
     options = {"dcgm-url": [f"{served}/locked"], "dcgm-password-file": [str(secret)]}
     assert Samples(COLLECTOR.create(Context(options=options)).collect())("gpu_up", reason="") == 1
-    without = Samples(Gpu(Context(), fetcher(f"{served}/locked")).collect())
+    without = Samples(Gpu(Context(), fetcher(f"{served}/locked", "dcgm-url")).collect())
     assert without("gpu_source_up", source="dcgm-exporter", reason="it answers with HTTP 401") == 0
 
 
 def test_nobody_there() -> None:
     """A port where nothing listens is a reason, not a failure."""
-    samples = Samples(Gpu(Context(), fetcher("http://127.0.0.1:9/metrics")).collect())
+    samples = Samples(Gpu(Context(), fetcher("http://127.0.0.1:9/metrics", "dcgm-url")).collect())
     why = "it is not to be reached: ConnectionError"
     assert samples("gpu_source_up", source="dcgm-exporter", reason=why) == 0
 
@@ -161,7 +144,7 @@ def test_nobody_there() -> None:
 def test_addresses_that_are_none(url: str) -> None:
     """What is no HTTP address, or would put a password on the command line, is refused."""
     with pytest.raises(OptionError, match="--dcgm-url"):
-        fetcher(url)
+        fetcher(url, "dcgm-url")
 
 
 @given(st.lists(st.tuples(st.sampled_from(PAGE.splitlines()), st.integers(0, 120), st.binary(max_size=3)), max_size=8))

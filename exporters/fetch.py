@@ -1,12 +1,14 @@
-"""Fetches dcgm-exporter's page within the time of a scrape."""
+"""Fetches another program's page within the time of a scrape."""
 
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
-from exporters.collector import OptionError
+from exporters.collector import Context, OptionError
+from exporters.secret import TokenError, read_token
 
 Fetch = Callable[[], bytes]
-"""Returns the page of dcgm-exporter. Raises SourceError."""
+"""Returns a page. Raises SourceError."""
 
 _CONNECT, _READ, _TOTAL = 0.5, 0.7, 0.9
 """Seconds. A source that is silent once connected is given up before a scrape's deadline, 1 s, so that its own error is
@@ -20,16 +22,16 @@ class SourceError(Exception):
     """The source does not answer; the text says why."""
 
 
-def fetcher(url: str, auth: tuple[str, str] | None = None) -> Fetch:
-    """Return what fetches `url` as user and password `auth`. Raises OptionError for what is no HTTP address."""
+def fetcher(url: str, option: str, auth: tuple[str, str] | None = None) -> Fetch:
+    """Return what fetches `url`, given by `option`, as user and password `auth`. Raises OptionError for a bad one."""
     import requests  # noqa: PLC0415 - only this collector needs an HTTP client
 
     try:
         prepared = requests.Request("GET", url).prepare()
     except requests.RequestException as error:
-        raise OptionError(f"--dcgm-url {url!r} is not an address: {error}") from error
+        raise OptionError(f"--{option} {url!r} is not an address: {error}") from error
     if not url.startswith(("http://", "https://")) or "@" in (prepared.url or "").split("/")[2]:
-        raise OptionError("--dcgm-url must be http://HOST:PORT/metrics, without a password in it")
+        raise OptionError(f"--{option} must be http://HOST:PORT/metrics, without a password in it")
     session = requests.Session()
     # A proxy of the environment, or a password in ~/.netrc, is not meant for a GPU of this node.
     session.trust_env = False
@@ -61,3 +63,17 @@ def _body(parts: Iterable[bytes], deadline: float) -> bytes:
         if time.monotonic() > deadline:
             raise SourceError(f"its page took longer than {_TOTAL:g} s")
     return bytes(page)
+
+
+def password(context: Context, option: str) -> tuple[str, str] | None:
+    """Return user and password of the file that `option` names; None where it was not given. Raises OptionError."""
+    path = context.option(option)
+    if path is None:
+        return None
+    try:
+        user, colon, word = read_token(Path(path)).partition(":")
+    except TokenError as error:
+        raise OptionError(f"--{option}: {error}") from error
+    if not colon or not user:
+        raise OptionError(f"--{option} {path} must hold USER:PASSWORD")
+    return user, word
