@@ -56,6 +56,17 @@ class Otlp:
             raise OptionError(f"--otlp-traces {path} cannot be written: {error.strerror}") from error
         self.address = address_of(bound)
         self._receiver = Receiver(bound, token, self._handle)
+        self.grpc_address = self._grpc(context.option("otlp-grpc-listen"), token)
+
+    def _grpc(self, where: str | None, token: str) -> str | None:
+        if where is None:
+            return None
+        from exporters.otlp_grpc import GrpcError, GrpcReceiver  # noqa: PLC0415 - loads grpcio
+
+        try:
+            return GrpcReceiver(where, token, self._handle, self._receiver.requests).address
+        except GrpcError as error:
+            raise OptionError(f"otlp: --otlp-grpc-listen: {error}") from error
 
     def collect(self) -> Iterable[Metric]:
         """See `exporters.collector.Collector`."""

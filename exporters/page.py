@@ -16,7 +16,7 @@ from exporters.exposition import Page, Parser, keep
 from exporters.families import Families
 from exporters.fetch import Fetch, SourceError, fetcher, password
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _PARTS = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
 
 

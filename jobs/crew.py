@@ -66,6 +66,12 @@ class Crew:
             self._prepare(program)
             member = self._start(program)
             self._wait_ready(member)
+        except StartError as error:
+            if not program.bonus:
+                self._stopping.set()
+                raise
+            self.stop([program.name])
+            self._journal.note(f"{error}; the run goes on without it")
         except BaseException:
             self._stopping.set()
             raise

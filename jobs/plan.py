@@ -1,6 +1,5 @@
 """From a recipe and its nodes to everything that will be started: programs, scrape targets, the load."""
 
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +10,11 @@ from jobs.probes import HttpProbe
 from jobs.program import Program
 from jobs.services import catalogue
 from jobs.services.base import Context, PlanError, ServicePlan
+from jobs.sidecars import Sidecars, find_program
 from loadtests.generators import registry as generators
 from loadtests.plan import LoadPlan, Target
 from prometheus import server
-from prometheus.config import Basic, Bearer, Scrape, write_config
+from prometheus.config import Bearer, Scrape, write_config
 from prometheus.version import Version
 from prometheus.web import Credentials, WebFiles, write_web_config
 from runs.directory import RunDirectory
@@ -22,7 +22,6 @@ from runs.manifest import Node
 from runs.recipe import Recipe
 
 PORTS_PER_NODE = 16
-NODE_EXPORTER = "prometheus-node-exporter"
 
 
 @dataclass(frozen=True)
@@ -52,18 +51,31 @@ class Planner:
     scratch: Path
     versions: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    _node_web: WebFiles | None = None
-    """One secret for all nodes, so that one scrape config serves them all."""
+    _sidecars: Sidecars = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with the sidecars: services are told where they listen."""
+        watch = self.recipe.watch
+        self._sidecars = Sidecars(
+            self.run, watch.exporters, watch.interval, lambda node: self._port(node, None), self.versions, self.notes
+        )
 
     def plan(self) -> Plan:
         """Say everything that the run starts. Raises PlanError, PortError."""
         services = {name: self._service(name) for name in self.recipe.services}
-        scrapes = [scrape for service in services.values() for scrape in service.scrapes]
+        offered = [scrape for service in services.values() for scrape in service.scrapes]
+        pages = [scrape for scrape in offered if self._sidecars.reads(scrape)]
+        scrapes = [scrape for scrape in offered if scrape not in pages]
         programs = [program for service in services.values() for program in service.programs]
+        if "page" in self.recipe.watch.exporters and not pages:
+            raise PlanError(
+                "watch.exporters has `page`, but no service has a page to read by it: "
+                "give one of kind `command` a `metrics` path and `metrics_keep`, or leave `page` out"
+            )
         for node in self.nodes:
-            for program, scrape in self._sidecars(node):
+            for program, scrape in self._sidecars.of(node, [page for page in pages if page.node == node.name]):
                 programs.append(program)
-                scrapes.append(scrape)
+                scrapes += [scrape] if scrape else []
         load, scrape, go_file = self._load(services[self.recipe.target].target)
         scrapes.append(scrape)
         web, prometheus = self._prometheus(scrapes)
@@ -107,62 +119,12 @@ class Planner:
             scratch=self.scratch / name,
             live=self.run.live,
             ready_within=service.ready_within,
-            env=service.env,
+            env={**self._sidecars.telemetry(node, name), **service.env},
             port=lambda asked: self._port(node, asked),
             secret=self.run.secret,
+            otlp_grpc=lambda: self._sidecars.otlp_grpc(node),
         )
         return kind.plan(context, kind.Options.model_validate(service.options))
-
-    def _sidecars(self, node: Node) -> list[tuple[Program, Scrape]]:
-        wanted = self.recipe.watch.exporters
-        found = []
-        if "node" in wanted:
-            found.append(self._node_exporter(node))
-        if own := [name for name in wanted if name != "node"]:
-            found.append(self._exporter(node, own))
-        return found
-
-    def _node_exporter(self, node: Node) -> tuple[Program, Scrape]:
-        binary = find_program(NODE_EXPORTER, "node_exporter")
-        name, port = f"node-exporter-{node.index}", self._port(node, None)
-        self.versions["node_exporter"] = str(Version.of(binary))
-        web = self._node_web = self._node_web or write_web_config(
-            self.run.live, "node-exporter", Credentials.generate()
-        )
-        address = f"{node.address}:{port}"
-        program = Program(
-            name=name,
-            role="sidecar",
-            node=node.index,
-            argv=tuple(server.node_exporter_command(binary, address, web.config)),
-            probe=HttpProbe(
-                f"http://{address}/", basic=(web.credentials.user, web.password_file), refuses_strangers=True
-            ),
-            port=port,
-            essential=False,
-        )
-        auth = Basic(web.credentials.user, web.password_file)
-        return program, Scrape(job="node", role="sidecar", node=node.name, address=address, auth=auth)
-
-    def _exporter(self, node: Node, names: Sequence[str]) -> tuple[Program, Scrape]:
-        name, port = f"exporter-{node.index}", self._port(node, None)
-        address = f"{node.address}:{port}"
-        token = self._token("exporter")
-        timeout = f"{max(0.2, min(5.0, self.recipe.watch.interval * 0.8)):g}"
-        argv = (
-            *(sys.executable, "-P", "-m", "exporters", *names, "--listen", address, "--token-file", str(token)),
-            *("--run-id", self.run.id, "--timeout", timeout),
-        )
-        program = Program(
-            name=name,
-            role="sidecar",
-            node=node.index,
-            argv=argv,
-            probe=HttpProbe(f"http://{address}/metrics", token_file=token, run_id=self.run.id),
-            port=port,
-            essential=False,
-        )
-        return program, Scrape(job="exporter", role="sidecar", node=node.name, address=address, auth=Bearer(token))
 
     def _load(self, target: Target) -> tuple[Program, Scrape, Path]:
         load, node = self.recipe.load, self._node(self.recipe.load.node)
@@ -172,7 +134,7 @@ class Planner:
                 f"load.generator {load.generator} drives {', '.join(protocols)}, "
                 f"but service {self.recipe.target} speaks {target.protocol}"
             )
-        port, token, go_file = self._port(node, None), self._token("load"), self.run.live / "go"
+        port, token, go_file = self._port(node, None), self._sidecars.token("load"), self.run.live / "go"
         address = f"{node.address}:{port}"
         plan = LoadPlan(
             run_id=self.run.id,
@@ -219,18 +181,3 @@ class Planner:
             stop_within=20.0,
         )
         return web, program
-
-    def _token(self, name: str) -> Path:
-        path = self.run.live / f"{name}.token"
-        return path if path.exists() else self.run.secret(path.name, Credentials.generate().password)
-
-
-def find_program(*names: str) -> str:
-    """Return the first of `names` on PATH, as a full path. Raises PlanError."""
-    for name in names:
-        if path := shutil.which(name):
-            return path
-    raise PlanError(
-        f"no program {' or '.join(names)} on PATH: on Debian `apt-get install {names[0]}`, "
-        "elsewhere put the release binary on PATH"
-    )

@@ -21,7 +21,9 @@ class Program:
     """One program of a run.
 
     `prepare` commands run to their end on the same node before the start. Times in seconds. An `essential` program
-    takes the run with it when it dies; the death of another is noted and the run goes on.
+    takes the run with it when it dies; the death of another is noted and the run goes on. Who asks for a program must
+    get it: one that does not start ends the run, unless it is a `bonus`, which is started because it happens to be
+    installed.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_within: float = 10.0
     essential: bool = True
+    bonus: bool = False
 
 
 class StartError(Exception):

@@ -217,6 +217,8 @@ class Supervisor:
         client = self.client if self.crew.running("prometheus") else None
         ending.save_series(client, self.scratch / "prometheus", self.scratch / "reopened")
         with ending.step("stopping the programs", "stop_programs"):
+            # Services first: at their end they send their last traces to a sidecar.
+            self.crew.stop([process.name for process in self.journal.manifest.processes if process.role == "service"])
             self.crew.stop()
         ending.save_records()
         ending.kill_leftovers()

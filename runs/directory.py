@@ -59,6 +59,11 @@ class RunDirectory:
         return self.load / "requests.parquet"
 
     @property
+    def traces(self) -> Path:
+        """Traces as lines of OTLP JSON, one file a node; there where a recipe asks for the sidecar `otlp`."""
+        return self.path / "traces"
+
+    @property
     def logs(self) -> Path:
         """One file a process."""
         return self.path / "logs"

@@ -31,6 +31,11 @@ class Context:
     """Give a free port of the node, or the asked one after a check. Raises jobs.node.PortError."""
     secret: Callable[[str, str], Path]
     """Keep (file name, value) in a 0600 file under `live` and return its path."""
+    otlp_grpc: Callable[[], str | None]
+    """Give host:port of the node's receiver of OTLP/gRPC, for a program that speaks no OTLP/HTTP; None: there is none.
+
+    `env` tells programs of the receiver of OTLP/HTTP already.
+    """
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """`command`: any program, by its command line, a readiness URL and a metrics URL."""
 
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -15,16 +16,22 @@ from loadtests.plan import Target
 from prometheus.config import Scrape
 from runs.recipe import Strict
 
-PLACES = ("port", "address", "node", "scratch")
+PLACES = ("port", "address", "node", "scratch", "otlp_grpc")
 
 
 class Options(Strict):
-    """Keys of a `command` service. {port}, {address}, {node} and {scratch} are filled in; no shell is involved."""
+    """Keys of a `command` service. PLACES in braces are filled in; no shell is involved.
+
+    {otlp_grpc} is host:port of the sidecar `otlp` for programs that speak OTLP/gRPC; the others find it by themselves.
+    """
 
     command: tuple[str, ...] = Field(min_length=1, description="the command line, as a list or as one string")
     port: int | None = Field(None, ge=1, le=65535, description="default: a free one")
     ready: str = Field("/", description="path or URL that answers 200 when the service is ready")
     metrics: str | None = Field(None, description="path of its Prometheus metrics, where it has any")
+    metrics_keep: str | None = Field(
+        None, description="regular expression: the names of its metrics to record, where it has more than are of use"
+    )
     protocol: str = Field("openai", description="what it speaks, for the generator")
     url: str = Field("http://{address}:{port}", description="where the load goes")
     model: str | None = Field(None, description="model name that an OpenAI server expects")
@@ -34,6 +41,15 @@ class Options(Strict):
     @classmethod
     def _words(cls, value: Any) -> Any:
         return shlex.split(value) if isinstance(value, str) else value
+
+    @field_validator("metrics_keep")
+    @classmethod
+    def _expression(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"{value!r} is not a regular expression: {error}") from error
+        return value
 
     @field_validator("command", "ready", "metrics", "url")
     @classmethod
@@ -57,6 +73,11 @@ class Command:
         assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
         port = context.port(options.port)
         places = {"port": port, "address": context.address, "node": context.node_name, "scratch": context.scratch}
+        places["otlp_grpc"] = ""
+        if any("{otlp_grpc}" in word for word in options.command):
+            places["otlp_grpc"] = context.otlp_grpc() or ""
+            if not places["otlp_grpc"]:
+                raise PlanError(f"service {context.name}: {{otlp_grpc}} needs `otlp` among watch.exporters")
         argv = tuple(word.format(**places) for word in options.command)
         if shutil.which(argv[0]) is None:
             raise PlanError(f"service {context.name}: no program {argv[0]!r} on PATH: install it or give its full path")
@@ -82,6 +103,7 @@ class Command:
                     node=context.node_name,
                     address=f"{context.address}:{port}",
                     metrics_path=options.metrics.format(**places),
+                    keep=options.metrics_keep,
                 ),
             )
         notes = (options.note,) if options.note else ()

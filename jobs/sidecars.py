@@ -1,0 +1,202 @@
+"""The sidecars of each node: node_exporter, our exporter, and dcgm-exporter where it is installed."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from jobs.probes import HttpProbe
+from jobs.program import Program
+from jobs.services.base import PlanError
+from prometheus import server
+from prometheus.config import Basic, Bearer, Scrape
+from prometheus.version import Version
+from prometheus.web import Credentials, WebFiles, write_web_config
+from runs.directory import RunDirectory
+from runs.manifest import Node
+
+NODE_EXPORTER = "prometheus-node-exporter"
+DCGM_EXPORTER = "dcgm-exporter"
+_POWER_HUNGRY = "4.1.1-4.0.4"
+"""dcgm-exporter #464: this release doubled the idle power of A100s. A recorder must not change what it records."""
+
+Part = tuple[Program, Scrape | None]
+
+
+@dataclass
+class Sidecars:
+    """Plans the sidecars `wanted` of any node; what it needed to know goes into `versions` and `notes`."""
+
+    run: RunDirectory
+    wanted: Sequence[str]
+    interval: float
+    port: Callable[[Node], int]
+    versions: MutableMapping[str, str]
+    notes: list[str]
+    _webs: dict[str, WebFiles] = field(default_factory=dict)
+    _receivers: dict[tuple[str, int], str] = field(default_factory=dict)
+    """Addresses of the OTLP receivers by protocol and node: told to services before the sidecars are planned."""
+
+    def reads(self, scrape: Scrape) -> bool:
+        """Tell whether our exporter reads a page in Prometheus's place: a long one, of which a keep-list wants little.
+
+        A line of it that cannot be read then costs that line; Prometheus would lose the whole page.
+        """
+        return "page" in self.wanted and scrape.keep is not None and scrape.auth is None
+
+    def of(self, node: Node, pages: Sequence[Scrape] = ()) -> list[Part]:
+        """Return the programs of a node, and what Prometheus is to scrape of each; `pages` are those that we read.
+
+        Raises PlanError.
+        """
+        found: list[Part] = []
+        if "node" in self.wanted:
+            found.append(self._node_exporter(node))
+        more: tuple[str, ...] = ()
+        if "gpu" in self.wanted and (binary := shutil.which(DCGM_EXPORTER)):
+            program, more = self._dcgm_exporter(node, binary)
+            found.append((program, None))
+        for page in pages:
+            more = (*more, "--page-url", f"{page.job}=http://{page.address}{page.metrics_path}")
+        if pages:
+            more = (*more, "--page-keep", "|".join(dict.fromkeys(f"(?:{page.keep})" for page in pages)))
+        # A node without a page to read has no use for who reads pages.
+        if own := [name for name in self.wanted if name != "node" and (name != "page" or pages)]:
+            found.append(self._exporter(node, own, more))
+        return found
+
+    def telemetry(self, node: Node, service: str) -> Mapping[str, str]:
+        """Return the environment by which a program of `node` finds the OTLP receiver; empty where there is none."""
+        if "otlp" not in self.wanted:
+            return {}
+        token = self.token("otlp").read_text().strip()
+        return {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{self._receiver('http', node)}",
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={quote(f'Bearer {token}')}",
+            "OTEL_SERVICE_NAME": service,
+            # An SDK sends once a minute unless told otherwise: most of a run would be one point.
+            "OTEL_METRIC_EXPORT_INTERVAL": str(max(1000, round(self.interval * 1000))),
+        }
+
+    def otlp_grpc(self, node: Node) -> str | None:
+        """Return where a program of `node` sends OTLP/gRPC to, which is served from then on; None: nowhere."""
+        return self._receiver("grpc", node) if "otlp" in self.wanted else None
+
+    def token(self, name: str) -> Path:
+        """Return the file of a secret of the run, made at its first use."""
+        path = self.run.live / f"{name}.token"
+        return path if path.exists() else self.run.secret(path.name, Credentials.generate().password)
+
+    def _receiver(self, protocol: str, node: Node) -> str:
+        key = (protocol, node.index)
+        if key not in self._receivers:
+            self._receivers[key] = f"{node.address}:{self.port(node)}"
+        return self._receivers[key]
+
+    def _web(self, name: str) -> WebFiles:
+        """One secret for all nodes, so that one scrape config serves them all."""
+        if name not in self._webs:
+            self._webs[name] = write_web_config(self.run.live, name, Credentials.generate())
+        return self._webs[name]
+
+    def _node_exporter(self, node: Node) -> Part:
+        binary = find_program(NODE_EXPORTER, "node_exporter")
+        self.versions["node_exporter"] = str(Version.of(binary))
+        web, port = self._web("node-exporter"), self.port(node)
+        address = f"{node.address}:{port}"
+        program = Program(
+            name=f"node-exporter-{node.index}",
+            role="sidecar",
+            node=node.index,
+            argv=tuple(server.node_exporter_command(binary, address, web.config)),
+            probe=_behind_password(f"http://{address}/", web),
+            port=port,
+            essential=False,
+        )
+        auth = Basic(web.credentials.user, web.password_file)
+        return program, Scrape(job="node", role="sidecar", node=node.name, address=address, auth=auth)
+
+    def _dcgm_exporter(self, node: Node, binary: str) -> tuple[Program, tuple[str, ...]]:
+        """Return dcgm-exporter and the options by which ours reads it: its page is not scraped, ours is."""
+        self._dcgm_version(binary)
+        web, port = self._web("dcgm-exporter"), self.port(node)
+        address = f"{node.address}:{port}"
+        # It refreshes every 30 s unless told otherwise: most scrapes would repeat an old value.
+        refresh = max(100, round(self.interval * 1000))
+        program = Program(
+            name=f"dcgm-exporter-{node.index}",
+            role="sidecar",
+            node=node.index,
+            argv=(binary, "-a", address, "-c", str(refresh), "--web-config-file", str(web.config)),
+            probe=_behind_password(f"http://{address}/health", web),
+            port=port,
+            # Killed hard it can leave a GPU frozen (dcgm-exporter #84).
+            stop_within=20.0,
+            ready_within=15.0,
+            essential=False,
+            # Installed does not mean that this node has a GPU, or that we may read it: nvidia-smi is asked then.
+            bonus=True,
+        )
+        user = self.run.secret("dcgm.password", f"{web.credentials.user}:{web.credentials.password}")
+        return program, ("--dcgm-url", f"http://{address}/metrics", "--dcgm-password-file", str(user))
+
+    def _dcgm_version(self, binary: str) -> None:
+        try:
+            done = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=20)
+        except (OSError, subprocess.TimeoutExpired):
+            return
+        words = (done.stdout + done.stderr).split()
+        version = next((word for word in words if word[:1].isdigit()), "unknown")
+        self.versions["dcgm-exporter"] = version
+        if _POWER_HUNGRY in version:
+            self.notes.append(
+                f"dcgm-exporter {_POWER_HUNGRY} is known to double the idle power of A100s: use another release"
+            )
+
+    def _exporter(self, node: Node, names: Sequence[str], more: Sequence[str]) -> Part:
+        port = self.port(node)
+        address = f"{node.address}:{port}"
+        token = self.token("exporter")
+        timeout = f"{max(0.2, min(5.0, self.interval * 0.8)):g}"
+        if "otlp" in names:
+            traces = self.run.traces
+            traces.mkdir(exist_ok=True)
+            more = (
+                *more,
+                *("--otlp-listen", self._receiver("http", node), "--otlp-token-file", str(self.token("otlp"))),
+                *("--otlp-traces", str(traces / f"otlp-{node.index}.jsonl")),
+            )
+            if address_of_grpc := self._receivers.get(("grpc", node.index)):
+                more = (*more, "--otlp-grpc-listen", address_of_grpc)
+        program = Program(
+            name=f"exporter-{node.index}",
+            role="sidecar",
+            node=node.index,
+            argv=(
+                *(sys.executable, "-P", "-m", "exporters", *names, "--listen", address, "--token-file", str(token)),
+                *("--run-id", self.run.id, "--timeout", timeout, *more),
+            ),
+            probe=HttpProbe(f"http://{address}/metrics", token_file=token, run_id=self.run.id),
+            port=port,
+            essential=False,
+        )
+        return program, Scrape(job="exporter", role="sidecar", node=node.name, address=address, auth=Bearer(token))
+
+
+def _behind_password(url: str, web: WebFiles) -> HttpProbe:
+    return HttpProbe(url, basic=(web.credentials.user, web.password_file), refuses_strangers=True)
+
+
+def find_program(*names: str) -> str:
+    """Return the first of `names` on PATH, as a full path. Raises PlanError."""
+    for name in names:
+        if path := shutil.which(name):
+            return path
+    raise PlanError(
+        f"no program {' or '.join(names)} on PATH: on Debian `apt-get install {names[0]}`, "
+        "elsewhere put the release binary on PATH"
+    )
