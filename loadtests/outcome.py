@@ -25,6 +25,9 @@ class Outcome:
     gaps: list[float] = field(default_factory=list)
     recall: float | None = None
     retries: int = 0
+    operation: str | None = None
+    sent_bytes: int | None = None
+    stages: dict[str, float] = field(default_factory=dict)
     on_sent: Callable[[float], None] | None = field(default=None, repr=False, compare=False)
     """The engine's: it counts what leaves when it leaves, not when the answer comes."""
 

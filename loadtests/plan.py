@@ -17,6 +17,10 @@ class Target(BaseModel):
     secret_file: Path | None = Field(None, description="API key or password, mode 0600")
     model: str | None = Field(None, description="name under which an OpenAI server offers its model")
 
+    def secret(self) -> str | None:
+        """Return the secret, where there is one. Raises OSError."""
+        return None if self.secret_file is None else self.secret_file.read_text().strip()
+
 
 class LoadPlan(BaseModel):
     """One load. The process waits for `go_file` between its set-up and its first phase."""

@@ -74,6 +74,7 @@ def row(
         *(number, phase, user, at(intended), at(outcome.sent), at(outcome.first_byte), at(outcome.first_token)),
         *(at(outcome.done), outcome.ok, outcome.error, outcome.status, outcome.received),
         *(outcome.tokens_in, outcome.tokens_out, outcome.gaps or None, outcome.recall, outcome.retries),
+        *(outcome.operation, outcome.sent_bytes, list(outcome.stages.items()) or None),
     )
 
 

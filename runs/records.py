@@ -29,6 +29,9 @@ SCHEMA = pa.schema(
         pa.field("gaps", pa.list_(pa.float32())),  # seconds between content chunks after the first
         pa.field("recall", pa.float32()),  # retrieval: recall@k against the exact answer
         pa.field("retries", pa.int8(), nullable=False),  # reused connections that the server had closed
+        pa.field("operation", _WORD),  # what kind of request, where a load mixes kinds: GET, PUT, tpcb, ...
+        pa.field("sent_bytes", pa.int64()),  # bytes of the request's body, where the load is about bytes
+        pa.field("stages", pa.map_(pa.string(), pa.float32())),  # seconds in each stage of a pipeline, by its name
     ],
     metadata={"dashcam.records": "1"},
 )

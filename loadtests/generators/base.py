@@ -12,10 +12,21 @@ from runs.recipe import Load
 
 
 class Generator(Protocol):
-    """Sends requests to one target. What request number N holds depends on the seed and N only."""
+    """Sends requests to one target. What request number N holds depends on the seed and N only.
+
+    A load may be shared by several processes, each with a generator of its own: one of them calls `setup`, then all
+    others `attach`.
+    """
 
     async def setup(self) -> dict[str, Any]:
-        """Prepare the target (data, indexes, truth); returns notes for the record. Raises SetupError."""
+        """Prepare the target (data, indexes, truth) and be ready to send; returns notes for the record.
+
+        Raises SetupError.
+        """
+        ...
+
+    async def attach(self) -> None:
+        """Be ready to send to a target that another process has set up. Raises SetupError."""
         ...
 
     async def request(self, number: int, outcome: Outcome) -> None:

@@ -96,6 +96,13 @@ class PgVector:
             raise SetupError(f"PostgreSQL at {self._target.url}: {str(error).strip()}") from error
         return notes
 
+    async def attach(self) -> None:
+        """See `loadtests.generators.base.Generator`."""
+        data = await asyncio.to_thread(dataset.make, self._options.dataset, self._options.queries)
+        self._oracle = await asyncio.to_thread(Oracle, data, self._options.k, self._options.metric)
+        self._texts = [_text(query) for query in data.queries]
+        await self._pool.fill()
+
     async def _plan(self) -> str:
         """Return how the server looks for neighbours: it may well pass an index over."""
         rows = await self._pool.fetch(Outcome(), b"EXPLAIN (COSTS OFF) " + self._query, [self._texts[0]])
