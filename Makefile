@@ -12,15 +12,16 @@ setup: $(VENV)/.installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -P -m jobs.services.tiny_model
 
 packages:
-	@tools/apt-install prometheus prometheus-node-exporter prometheus-postgres-exporter python3-venv util-linux
+	@tools/apt-install prometheus prometheus-node-exporter prometheus-postgres-exporter python3-venv util-linux fio
 
 test-packages: packages
 	@tools/apt-install munge slurm-wlm slurmctld slurmd slurm-client chromium chromium-driver fonts-dejavu-core
 
-$(VENV)/.installed: requirements/constraints.txt pyproject.toml | packages
+$(VENV)/.installed: requirements/constraints.txt requirements/triton.txt pyproject.toml | packages
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/triton.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
