@@ -14,4 +14,8 @@ def catalog() -> Catalog:
         generators={name: generator.Options for name, generator in generators().items()},
         exporters=("node", *exporter_names()),
         objective=objectives.check,
+        roles={
+            name: {role: not part.optional for role, part in generator.roles.items()}
+            for name, generator in generators().items()
+        },
     )

@@ -21,7 +21,7 @@ from runs.directory import RunDirectory
 from runs.manifest import Node
 from runs.recipe import Recipe
 
-PORTS_PER_NODE = 16
+PORTS_PER_NODE = 32
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Planner:
             for program, scrape in self._sidecars.of(node, [page for page in pages if page.node == node.name]):
                 programs.append(program)
                 scrapes += [scrape] if scrape else []
-        load, scrape, go_file = self._load(services[self.recipe.target].target)
+        load, scrape, go_file = self._load({name: service.target for name, service in services.items()})
         scrapes.append(scrape)
         web, prometheus = self._prometheus(scrapes)
         for service in services.values():
@@ -126,20 +126,20 @@ class Planner:
         )
         return kind.plan(context, kind.Options.model_validate(service.options))
 
-    def _load(self, target: Target) -> tuple[Program, Scrape, Path]:
+    def _load(self, services: Mapping[str, Target]) -> tuple[Program, Scrape, Path]:
         load, node = self.recipe.load, self._node(self.recipe.load.node)
-        protocols = generators()[load.generator].targets
-        if target.protocol not in protocols:
-            raise PlanError(
-                f"load.generator {load.generator} drives {', '.join(protocols)}, "
-                f"but service {self.recipe.target} speaks {target.protocol}"
-            )
+        targets = {role: services[name] for role, name in load.targets.items()}
+        target = services[self.recipe.targets[0]]
+        protocols = {role: part.protocol for role, part in (targets or {"": target}).items()}
+        if mismatch := generators()[load.generator].mismatch(protocols):
+            raise PlanError(f"load.generator {mismatch}: see the protocols of {', '.join(self.recipe.targets)}")
         port, token, go_file = self._port(node, None), self._sidecars.token("load"), self.run.live / "go"
         address = f"{node.address}:{port}"
         plan = LoadPlan(
             run_id=self.run.id,
             load=load,
-            target=target,
+            target=None if targets else target,
+            targets=targets,
             output=self.run.load,
             listen=address,
             token_file=token,
@@ -152,6 +152,7 @@ class Planner:
             role="load",
             node=node.index,
             argv=(sys.executable, "-P", "-m", "loadtests", str(path)),
+            env=self._sidecars.telemetry(node, "load"),
             probe=HttpProbe(f"http://{address}/metrics", token_file=token, run_id=self.run.id),
             port=port,
             stop_within=load.drain + 5.0,

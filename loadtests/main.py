@@ -20,9 +20,9 @@ from pydantic import BaseModel, ValidationError
 from loadtests import exposition, progress
 from loadtests.engine import Engine
 from loadtests.generators import registry
-from loadtests.generators.base import Generator, GeneratorKind
+from loadtests.generators.base import Generator, GeneratorKind, Verifies
 from loadtests.metrics import Metrics
-from loadtests.outcome import SetupError
+from loadtests.outcome import RequestFailed, SetupError
 from loadtests.plan import LoadPlan
 from loadtests.progress import Progress, Result
 from loadtests.records import Recorder
@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 _POLL = 0.05
 _REFRESH = 0.5
+_VERIFY_WITHIN = 60.0
 
 
 def run(argv: Sequence[str]) -> int:
@@ -84,7 +85,7 @@ class _Load:
             async with contextlib.AsyncExitStack() as stack:
                 server = await exposition.serve(self._metrics.registry, plan.listen, self._token, plan.run_id)
                 stack.push_async_callback(server.cleanup)
-                generator = self._kind.create(plan.target, self._options, self._load)
+                generator = self._kind.create(plan.targets or plan.target, self._options, self._load)
                 stack.push_async_callback(generator.close)
                 recorder = Recorder(plan.output)
                 notes = await self._or_end(_set_up(generator))
@@ -95,7 +96,9 @@ class _Load:
                     engine.interrupt()
                 self._engine = engine
                 await self._phases(engine, recorder)
-                self._conclude(engine, notes or {})
+                notes = notes or {}
+                violation = await self._verify(generator, notes)
+                self._conclude(engine, notes, violation)
                 if plan.linger:
                     await self._ended.wait()
         except SetupError as error:
@@ -147,7 +150,20 @@ class _Load:
                 raise ended
         recorder.close()
 
-    def _conclude(self, engine: Engine, notes: dict[str, Any]) -> None:
+    async def _verify(self, generator: Generator, notes: dict[str, Any]) -> str | None:
+        """Let a generator that can check its target's state (see `Verifies`) do so; returns what is wrong with it."""
+        if isinstance(generator, Verifies) and not self._ended.is_set():
+            try:
+                async with asyncio.timeout(_VERIFY_WITHIN):
+                    notes["verified"] = await self._or_end(generator.verify())
+            except RequestFailed as failure:
+                _say(f"the target's state is wrong: {failure}")
+                return str(failure)
+            except TimeoutError:
+                notes["verified"] = f"not within {_VERIFY_WITHIN:g} s"
+        return None
+
+    def _conclude(self, engine: Engine, notes: dict[str, Any], violation: str | None) -> None:
         interrupted = engine.interrupted()
         spans = engine.spans()
         result = self._result("interrupted" if interrupted else "done")
@@ -157,6 +173,7 @@ class _Load:
         result.errors = dict(engine.errors)
         result.loop_lag_max = max((span.loop_lag_max or 0.0 for span in spans), default=None)
         result.notes = notes
+        result.violation = violation
         progress.write_result(self._plan.output, result)
         progress.write(self._plan.output, engine.progress(result.state))
 
@@ -192,8 +209,11 @@ def _kind(plan: LoadPlan) -> GeneratorKind:
     kind = registry().get(plan.load.generator)
     if kind is None:
         raise _PlanError(f"no generator {plan.load.generator!r}: there are {', '.join(registry())}")
-    if plan.target.protocol not in kind.targets:
-        raise _PlanError(f"{kind.name} drives {', '.join(kind.targets)}, not {plan.target.protocol}")
+    targets = plan.targets or ({"": plan.target} if plan.target else {})
+    if not targets:
+        raise _PlanError("neither target nor targets: what shall be driven?")
+    if mismatch := kind.mismatch({role: target.protocol for role, target in targets.items()}):
+        raise _PlanError(mismatch)
     return kind
 
 

@@ -29,7 +29,8 @@ class LoadPlan(BaseModel):
 
     run_id: str
     load: Load
-    target: Target
+    target: Target | None = Field(None, description="what is driven, where it is one service")
+    targets: dict[str, Target] = Field(default_factory=dict, description="what is driven, by role, where it is several")
     output: Path = Field(description="the run's load/ directory")
     listen: str = Field(pattern=r"^.*:\d{1,5}$", description="host:port of /metrics; port 0: any free one")
     token_file: Path

@@ -78,6 +78,7 @@ class Result(BaseModel):
     retries: int = 0
     errors: dict[str, int] = Field(default_factory=dict)
     loop_lag_max: float | None = None
+    violation: str | None = Field(None, description="what the target's state as a whole was found wrong in at the end")
     notes: dict[str, Any] = Field(default_factory=dict)
 
 

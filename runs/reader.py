@@ -18,13 +18,15 @@ from runs.recipe import Load, Recipe, Service
 class Catalog:
     """What this installation knows: the options of each service kind and generator, exporters, objectives.
 
-    `objective` returns None for a name it knows, else the nearest one it does.
+    `objective` returns None for a name it knows, else the nearest one it does. `roles`: of each generator that drives
+    several services, the roles that they take, and whether each must be taken.
     """
 
     services: Mapping[str, type[BaseModel]]
     generators: Mapping[str, type[BaseModel]]
     exporters: Collection[str]
     objective: Callable[[str], str | None] = field(default=lambda _name: None)
+    roles: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
 
 
 def load(path: Path, catalog: Catalog, sets: Iterable[str] = ()) -> tuple[Recipe, Document]:
@@ -43,6 +45,7 @@ def check(source: Document, catalog: Catalog) -> tuple[Recipe, Document]:
     except ValidationError as error:
         problems += [_problem(detail, Recipe, (), source) for detail in error.errors() if not _echo(detail)]
     problems += _unknown_names(source, values, catalog)
+    problems += _targets(source, values, catalog)
     if problems or recipe is None:
         raise RecipeError(source.source, problems)
     return recipe, source
@@ -203,3 +206,41 @@ def _unknown_names(source: Document, values: dict[str, Any], catalog: Catalog) -
             yield Problem(
                 dotted(where), f"unknown objective {name!r}", f"did you mean {nearest!r}?", source.line(where)
             )
+
+
+def _targets(source: Document, values: dict[str, Any], catalog: Catalog) -> Iterable[Problem]:
+    """Check what the load is aimed at: services that are there, one for each role that the generator knows."""
+    load, services = values.get("load"), values.get("services")
+    if not isinstance(load, dict) or not isinstance(services, dict) or load.get("generator") not in catalog.generators:
+        return
+    target, targets = load.get("target"), load.get("targets")
+    aims: dict[Location, Any] = {("load", "target"): target} if target is not None else {}
+    if isinstance(targets, dict):
+        aims.update({("load", "targets", str(role)): name for role, name in targets.items()})
+    known = f"name one of {', '.join(map(str, services))}"
+    for where, name in aims.items():
+        if isinstance(name, str) and name not in services:
+            yield Problem(dotted(where), f"{name!r} is no service", known, source.line(where))
+    if roles := catalog.roles.get(load["generator"]):
+        yield from _roles(source, load, roles)
+    elif targets:
+        where = ("load", "targets")
+        message = f"generator {load['generator']} drives one service"
+        yield Problem(dotted(where), message, "use `target: SERVICE`", source.line(where))
+    elif target is None and len(services) > 1:
+        yield Problem("load.target", "is missing", known, source.line(("load",)))
+
+
+def _roles(source: Document, load: dict[str, Any], roles: Mapping[str, bool]) -> Iterable[Problem]:
+    where: Location = ("load", "targets")
+    targets = load.get("targets") or {}
+    mend = f"write `targets: {{{', '.join(f'{role}: SERVICE' for role, needed in roles.items() if needed)}}}`"
+    if "target" in load:
+        message = f"generator {load['generator']} drives several services"
+        yield Problem("load.target", message, mend, source.line(("load", "target")))
+    for role in targets if isinstance(targets, dict) else ():
+        if role not in roles:
+            place = (*where, str(role))
+            yield Problem(dotted(place), f"unknown role {role!r}", _nearest(str(role), roles), source.line(place))
+    if missing := [role for role, needed in roles.items() if needed and role not in targets]:
+        yield Problem(dotted(where), f"has no service for {', '.join(missing)}", mend, source.line(where))

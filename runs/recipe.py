@@ -80,6 +80,9 @@ class Load(Strict):
 
     generator: str
     target: str | None = Field(None, description="the service that is driven; default: the only one")
+    targets: dict[str, str] = Field(
+        default_factory=dict, description="in place of target, where a generator drives several services: role: service"
+    )
     node: int = Field(0, ge=0, description="index of the node that the load runs on")
     seed: int = Field(0, ge=0)
     timeout: Duration = Field(60.0, gt=0, description="a request that takes longer has failed")
@@ -118,13 +121,9 @@ class Recipe(Strict):
                 )
         if self.load.node >= nodes:
             raise ValueError(f"load.node is {self.load.node}, but the allocation has nodes 0 to {nodes - 1}")
-        if self.load.target is None and len(self.services) > 1:
-            raise ValueError(f"load.target is missing: name one of {', '.join(self.services)}")
-        if self.load.target is not None and self.load.target not in self.services:
-            raise ValueError(f"load.target {self.load.target!r} is no service: name one of {', '.join(self.services)}")
         return self
 
     @property
-    def target(self) -> str:
-        """Name of the service that the load drives."""
-        return self.load.target or next(iter(self.services))
+    def targets(self) -> tuple[str, ...]:
+        """Names of the services that the load drives."""
+        return tuple(dict.fromkeys(self.load.targets.values())) or (self.load.target or next(iter(self.services)),)

@@ -27,9 +27,10 @@ class OpenAI(Strict):
 
 CATALOG = reader.Catalog(
     services={"llamacpp": Llama},
-    generators={"openai": OpenAI},
+    generators={"openai": OpenAI, "rag": OpenAI},
     exporters=("node", "process"),
     objective=lambda name: None if name == "ttft_p99" else "ttft_p99",
+    roles={"rag": {"llm": True, "vectors": True, "embeddings": False}},
 )
 
 GOOD = """\
@@ -81,7 +82,7 @@ def test_good_recipe():
     assert [phase.in_window for phase in recipe.load.phases] == [False, True]
     assert recipe.load.phases[1].duration == 30
     assert recipe.objectives == {"ttft_p99": 0.5}
-    assert recipe.target == "llm"
+    assert recipe.targets == ("llm",)
 
 
 def test_resolved_recipe_reads_back():
@@ -128,13 +129,57 @@ def test_message_names_file_line_and_count():
         (GOOD.replace("name: steady", "name: warmup"), "load", "used twice"),
         (GOOD.replace("name: steady", "name: ramp"), "load", "no phase is measured"),
         (GOOD.replace("kind: llamacpp", "kind: llamacpp, node: 2"), "", "nodes 0 to 0"),
-        (GOOD.replace("generator: openai", "generator: openai\n  target: db"), "", "is no service"),
+        (GOOD.replace("generator: openai", "generator: openai\n  target: db"), "load.target", "is no service"),
         (GOOD.replace("name: demo", "name: demo\nname: again"), "name", "stands twice"),
     ],
 )
 def test_meaning(text, where, words):
     """What is well-formed but cannot be meant is refused."""
     assert words in problems(text)[where].message
+
+
+RAG = """\
+name: rag
+services:
+  llm: {kind: llamacpp}
+  vectors: {kind: llamacpp}
+load:
+  generator: rag
+  targets:
+    llm: llm
+    vectors: vectors
+  phases: [{name: steady, for: 30s, rate: 5}]
+"""
+
+
+def test_several_targets():
+    """A generator that drives several services is told which service takes which role; some roles may be left out."""
+    recipe = read(RAG)
+    assert recipe.targets == ("llm", "vectors")
+    assert read(RAG.replace("vectors: vectors\n", "vectors: llm\n    embeddings: vectors\n")).targets == (
+        "llm",
+        "vectors",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "line", "words"),
+    [
+        (RAG.replace("    vectors: vectors\n", ""), "load.targets", 7, "no service for vectors"),
+        (RAG.replace("    vectors: vectors\n", "    vector: llm\n"), "load.targets.vector", 9, "unknown role"),
+        (RAG.replace("    vectors: vectors\n", "    vectors: db\n"), "load.targets.vectors", 9, "is no service"),
+        (RAG.replace("  targets:", "  target: llm\n  targets:"), "load.target", 7, "several services"),
+        (RAG.replace("rag\n  targets:", "openai\n  targets:"), "load.targets", 7, "drives one service"),
+        (RAG.split("  targets:", maxsplit=1)[0] + "  phases: []", "load.targets", 5, "llm, vectors"),
+        (RAG.replace("rag\n  t", "openai\n  phases: []\nx:\n  t"), "load.target", 5, "is missing"),
+    ],
+)
+def test_targets_that_cannot_be(text, where, line, words):
+    """Each mistake about targets has its line; the mend names the services or roles that there are."""
+    problem = problems(text)[where]
+    assert words in problem.message
+    assert problem.line == line
+    assert problem.mend
 
 
 def test_set_overrides_any_leaf():
