@@ -1,175 +1,167 @@
-"""`vector`: k nearest neighbours in PostgreSQL with pgvector, each answer held against the exact one."""
+"""`vector`: k nearest neighbours in a vector database, each answer held against the exact one."""
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from loadtests import dataset, postgres
-from loadtests.dataset import Dataset, DatasetOptions, Vectors
+from loadtests import dataset, vectors
+from loadtests.dataset import ATTRIBUTES, Dataset, DatasetOptions
 from loadtests.generators.base import GeneratorKind
-from loadtests.oracle import Metric, Oracle
+from loadtests.oracle import Oracle
 from loadtests.outcome import Outcome, RequestFailed, SetupError
 from loadtests.plan import Target
-from loadtests.postgres import Pool
+from loadtests.vectors.base import Backend, IndexOptions, Search
 from runs.recipe import Load, Strict
 
-if TYPE_CHECKING:
-    import psycopg
 
-_OPERATORS: dict[Metric, tuple[str, str]] = {
-    "l2": ("<->", "vector_l2_ops"),
-    "cosine": ("<=>", "vector_cosine_ops"),
-}
-_OURS = "made by a dashcam load"
-"""The comment of a table that a load may drop. Nobody else's table is touched."""
-_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-_BATCH = 10_000
+class Sweep(Strict):
+    """Values that the requests take in turn, so that all of them see the same load at the same time."""
+
+    ef_search: tuple[int, ...] = Field((), description="hnsw: candidates a search", max_length=20)
+    probes: tuple[int, ...] = Field((), description="ivfflat: lists a search looks into", max_length=20)
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        values = self.ef_search or self.probes
+        if bool(self.ef_search) == bool(self.probes):
+            raise ValueError("sweep over either ef_search or probes")
+        if len(set(values)) < len(values) or min(values) < 1:
+            raise ValueError("the values of a sweep are different whole numbers from 1 on")
+        return self
 
 
-class Options(Strict):
+class Filter(Strict):
+    """Search among some of the vectors only: those whose attribute, a random number, is below a bound."""
+
+    selectivity: float = Field(gt=0, le=1, description="share of the vectors that pass")
+
+
+class Options(IndexOptions):
     """Keys of a `vector` load."""
 
     k: int = Field(10, ge=1, le=1000, description="neighbours asked for")
     dataset: DatasetOptions = Field(
         default_factory=lambda: DatasetOptions.model_validate({}), description="the vectors to search in"
     )
-    metric: Metric = Field("l2", description="l2: Euclidean distance; cosine: 1 - cosine similarity")
-    index: Literal["hnsw", "ivfflat", "none"] = Field("hnsw", description="none: exact search")
-    m: int = Field(16, ge=2, le=100, description="hnsw: links a node")
-    ef_construction: int = Field(64, ge=4, le=1000, description="hnsw: candidates while building, at least 2 m")
-    ef_search: int = Field(40, ge=1, le=1000, description="hnsw: candidates a search")
-    lists: int = Field(100, ge=1, le=32768, description="ivfflat: lists")
-    probes: int = Field(10, ge=1, le=32768, description="ivfflat: lists a search looks into")
     queries: int = Field(1000, ge=1, le=100_000, description="different queries, none of them among the vectors")
-    connections: int = Field(16, ge=1, le=500, description="connections; a request waits for a free one")
-    table: str = Field("dashcam_items", pattern=r"^[a-z_][a-z0-9_]{0,62}$", description="made anew by each load")
+    sweep: Sweep | None = Field(None, description="several ef_search or probes in one run: recall against speed")
+    filter: Filter | None = Field(None, description="search among some of the vectors only")
 
     @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if self.index == "hnsw" and self.ef_search < self.k:
-            raise ValueError(f"ef_search {self.ef_search} cannot find k = {self.k} neighbours: make it at least k")
-        if self.index == "hnsw" and self.ef_construction < 2 * self.m:
-            raise ValueError(f"ef_construction {self.ef_construction} is less than 2 m: pgvector refuses that")
+    def _enough(self) -> Self:
+        swept = self.sweep.ef_search if self.sweep else ()
+        if self.index == "hnsw" and min(swept or (self.ef_search,)) < self.k:
+            least = min(swept or (self.ef_search,))
+            raise ValueError(f"ef_search {least} cannot find k = {self.k} neighbours: make it at least k")
+        if self.sweep and self.index != ("hnsw" if swept else "ivfflat"):
+            raise ValueError(f"index {self.index} knows no {'ef_search' if swept else 'probes'} to sweep over")
         return self
 
+    def searches(self) -> dict[str, Search]:
+        """Return the ways to search, by the word that stands for each in the records' `operation`."""
+        below = None if self.filter is None else max(1, round(self.filter.selectivity * ATTRIBUTES))
+        if self.sweep is None:
+            return {"": Search(self.k, self.ef_search, self.probes, below)}
+        swept = {f"ef_search={ef}": Search(self.k, ef, self.probes, below) for ef in self.sweep.ef_search}
+        return swept or {f"probes={n}": Search(self.k, self.ef_search, n, below) for n in self.sweep.probes}
 
-class PgVector:
-    """Searches one table that its set-up fills."""
+
+class Vector:
+    """Searches the collection that its set-up fills. Each way of a sweep gets the same queries in the same order."""
 
     def __init__(self, target: Target, options: Options, load: Load) -> None:
-        self._target = target
-        self._options = options
-        settings = {"hnsw.ef_search": str(options.ef_search), "ivfflat.probes": str(options.probes)}
-        self._pool = Pool(target, options.connections, load.timeout, settings)
-        self._texts: list[str] = []
-        self._order = np.random.default_rng(load.seed).permutation(options.queries)
+        self._target, self._options, self._load = target, options, load
+        self._ways = list(options.searches().items())
+        self._order: list[int] = []
+        self._queries: list[bytes] = []
+        self._backend: Backend | None = None
         self._oracle: Oracle | None = None
-        operator = _OPERATORS[options.metric][0]
-        query = f'SELECT id FROM "{options.table}" ORDER BY v {operator} %s::vector LIMIT {options.k}'  # noqa: S608 - checked
-        self._query = query.encode()
+        self._data: Dataset | None = None
 
     async def setup(self) -> dict[str, Any]:
         """See `loadtests.generators.base.Generator`."""
-        postgres.require()
-        import psycopg  # noqa: PLC0415 - an extra
-
-        data = await asyncio.to_thread(dataset.make, self._options.dataset, self._options.queries)
-        begin = time.monotonic()
-        self._oracle = await asyncio.to_thread(Oracle, data, self._options.k, self._options.metric)
-        notes: dict[str, Any] = {
-            "vectors": len(data.base),
-            "dataset_sha256": await asyncio.to_thread(data.digest),
-            "oracle_sha256": self._oracle.digest(),
-            "oracle_seconds": round(time.monotonic() - begin, 3),
-        }
-        self._texts = [_text(query) for query in data.queries]
-        try:
-            connection = await postgres.connect(self._target, {})
-            async with connection:
-                notes |= await self._fill(connection, data)
-            await self._pool.fill()
-            notes["plan"] = await self._plan()
-        except psycopg.Error as error:
-            raise SetupError(f"PostgreSQL at {self._target.url}: {str(error).strip()}") from error
+        data, backend, notes = await self._prepare()
+        notes |= await backend.fill(data)
+        await self._open(backend, data)
         return notes
 
     async def attach(self) -> None:
         """See `loadtests.generators.base.Generator`."""
-        data = await asyncio.to_thread(dataset.make, self._options.dataset, self._options.queries)
-        self._oracle = await asyncio.to_thread(Oracle, data, self._options.k, self._options.metric)
-        self._texts = [_text(query) for query in data.queries]
-        await self._pool.fill()
+        data, backend, _ = await self._prepare()
+        await self._open(backend, data)
 
-    async def _plan(self) -> str:
-        """Return how the server looks for neighbours: it may well pass an index over."""
-        rows = await self._pool.fetch(Outcome(), b"EXPLAIN (COSTS OFF) " + self._query, [self._texts[0]])
-        steps = [str(row[0]).strip(" ->") for row in rows]
-        return next((step for step in steps if "Scan" in step), steps[0])
+    async def _prepare(self) -> tuple[Dataset, Backend, dict[str, Any]]:
+        """Make the data and know the truth of it, before the database is touched."""
+        options, below = self._options, self._ways[0][1].below
+        data = await asyncio.to_thread(dataset.make, options.dataset, options.queries, attributes=below is not None)
+        metric = options.metric or data.metric or "l2"
+        if data.metric is not None and metric != data.metric:
+            raise SetupError(
+                f"metric {metric}, but the distance of {options.dataset.path} is {data.metric}: leave it out"
+            )
+        begin = time.monotonic()
+        oracle = await asyncio.to_thread(Oracle, data, options.k, metric, below=below, cached=True)
+        notes: dict[str, Any] = {
+            "vectors": len(data.base),
+            "dimensions": data.base.shape[1],
+            "queries": len(data.queries),
+            "metric": metric,
+            "dataset_sha256": await asyncio.to_thread(data.digest),
+            "oracle_sha256": oracle.digest(),
+            "oracle_seconds": round(time.monotonic() - begin, 3),
+            "oracle_cached": oracle.from_cache,
+        }
+        if data.notes:
+            notes["dataset"] = list(data.notes)
+        if below is not None:
+            notes["filter_passes"] = oracle.found
+        if data.truth is not None and below is None:
+            notes["truth_of_file"] = "agrees" if oracle.agrees(data.truth) else "does not reach to k"
+        made = options.model_copy(update={"metric": metric})
+        create = vectors.registry()[self._target.protocol].create
+        self._backend = create(self._target, made, [how for _, how in self._ways], self._load.timeout)
+        self._data, self._oracle = data, oracle
+        return data, self._backend, notes
 
-    async def _fill(self, connection: "psycopg.AsyncConnection[Any]", data: Dataset) -> dict[str, float]:
-        """Make the table, copy the vectors in, build the index; returns how long each took, in seconds."""
-        options, begin, table = self._options, time.monotonic(), f'"{self._options.table}"'
-        await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-        asked = "SELECT obj_description(to_regclass(%s), 'pg_class') WHERE to_regclass(%s) IS NOT NULL"
-        there = await (await connection.execute(asked, [table, table])).fetchone()
-        if there is not None and there[0] != _OURS:
-            raise SetupError(f"table {table} is there and not of our making: give the load another `table`")
-        await connection.execute(f"DROP TABLE IF EXISTS {table}".encode())
-        columns = f"id bigint PRIMARY KEY, v vector({data.base.shape[1]})"
-        await connection.execute(f"CREATE TABLE {table} ({columns})".encode())
-        await connection.execute(f"COMMENT ON TABLE {table} IS '{_OURS}'".encode())
-        cursor = connection.cursor()
-        async with cursor.copy(f"COPY {table} (id, v) FROM STDIN (FORMAT binary)".encode()) as copy:
-            await copy.write(_HEADER)
-            for start in range(0, len(data.base), _BATCH):
-                await copy.write(copy_rows(start, data.base[start : start + _BATCH]))
-            await copy.write(b"\xff\xff")
-        copied = time.monotonic()
-        operators = _OPERATORS[options.metric][1]
-        if options.index == "hnsw":
-            how = f"hnsw (v {operators}) WITH (m = {options.m}, ef_construction = {options.ef_construction})"
-        else:
-            how = f"ivfflat (v {operators}) WITH (lists = {options.lists})"
-        if options.index != "none":
-            await connection.execute(f"CREATE INDEX ON {table} USING {how}".encode())
-        await connection.execute(f"ANALYZE {table}".encode())
-        return {"copy_seconds": round(copied - begin, 3), "index_seconds": round(time.monotonic() - copied, 3)}
+    async def _open(self, backend: Backend, data: Dataset) -> None:
+        await backend.attach(data)
+        self._queries = await asyncio.to_thread(lambda: [backend.encode(query) for query in data.queries])
+        self._order = np.random.default_rng(self._load.seed).permutation(len(data.queries)).tolist()
 
     async def request(self, number: int, outcome: Outcome) -> None:
         """See `loadtests.generators.base.Generator`."""
-        assert self._oracle is not None  # noqa: S101 - set up before the first request
-        query = int(self._order[number % len(self._order)])
-        rows = [row[0] for row in await self._pool.fetch(outcome, self._query, [self._texts[query]])]
-        if len(rows) != min(self._options.k, self._options.dataset.n):
-            raise RequestFailed("wrong_answer", f"{len(rows)} rows where {self._options.k} were asked for")
-        if not all(isinstance(row, int) and 0 <= row < self._options.dataset.n for row in rows):
-            raise RequestFailed("wrong_answer", f"rows that nobody put there: {rows[:10]}")
+        assert self._backend is not None  # noqa: S101 - set up before the first request
+        assert self._oracle is not None  # noqa: S101
+        turn, way = divmod(number, len(self._ways))
+        name, how = self._ways[way]
+        outcome.operation = name or None
+        query = self._order[turn % len(self._order)]
+        rows = await self._backend.search(self._queries[query], how, outcome)
+        self._check(rows, how)
         outcome.recall = self._oracle.recall(query, rows)
+
+    def _check(self, rows: list[Any], how: Search) -> None:
+        """Refuse an answer that no index may give, however little it looked at. Raises RequestFailed."""
+        assert self._data is not None  # noqa: S101 - set up before the first request
+        assert self._oracle is not None  # noqa: S101
+        if not all(type(row) is int and 0 <= row < len(self._data.base) for row in rows):
+            raise RequestFailed("wrong_answer", f"ids that nobody put there: {rows[:10]}")
+        if len(set(rows)) < len(rows):
+            raise RequestFailed("wrong_answer", f"an id more than once: {rows[:10]}")
+        if how.below is not None and self._data.attributes is not None:
+            outside = [row for row in rows if self._data.attributes[row] >= how.below]
+            if outside:
+                raise RequestFailed("wrong_answer", f"vectors that the filter excludes: {outside[:10]}")
+        if len(rows) != self._oracle.k:
+            raise RequestFailed("short_answer", f"{len(rows)} rows where {self._oracle.k} were asked for")
 
     async def close(self) -> None:
         """See `loadtests.generators.base.Generator`."""
-        await self._pool.close()
+        if self._backend is not None:
+            await self._backend.close()
 
 
-def copy_rows(start: int, vectors: Vectors) -> bytes:
-    """Return rows (id, vector) in PostgreSQL's binary COPY format; pgvector's is int16 dim, int16 0, float4[dim]."""
-    dim = vectors.shape[1]
-    layout = np.dtype(
-        [("fields", ">i2"), ("id_size", ">i4"), ("id", ">i8"), ("v_size", ">i4"), ("dim", ">i2"), ("unused", ">i2"),
-         ("v", ">f4", (dim,))]
-    )  # fmt: skip
-    rows = np.zeros(len(vectors), layout)
-    rows["fields"], rows["id_size"], rows["v_size"], rows["dim"] = 2, 8, 4 + 4 * dim, dim
-    rows["id"] = np.arange(start, start + len(vectors))
-    rows["v"] = vectors
-    return rows.tobytes()
-
-
-def _text(vector: Vectors) -> str:
-    return "[" + ",".join(f"{value:.9g}" for value in vector) + "]"
-
-
-GENERATOR = GeneratorKind(name="vector", targets=("postgres",), Options=Options, create=PgVector)
+GENERATOR = GeneratorKind(name="vector", targets=tuple(sorted(vectors.registry())), Options=Options, create=Vector)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import psycopg
+import pyarrow.compute as pc
 import pytest
 
 from loadtests.generators import registry
@@ -25,6 +26,12 @@ def target() -> Iterator[Target]:
     """Keep one server for the tests of this file."""
     with programs.pgvector() as target:
         yield target
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    """Keep the truth of a test in a cache of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
 
 def vector(target, load, **options):
@@ -79,15 +86,49 @@ def test_an_index_that_looks_at_little_misses_some(target, tmp_path, index):
 def test_setup_again_and_a_table_of_another_name(target, tmp_path):
     """A load makes its table anew; the name may be any, a keyword too."""
     for _ in range(2):
-        mean, _ = recall(target, tmp_path, index="none", table="user", dataset={"n": 500, "dim": 4})
+        mean, _ = recall(target, tmp_path, index="none", collection="user", dataset={"n": 500, "dim": 4})
         assert mean == 1.0
+
+
+def test_a_sweep_shows_recall_against_candidates(target, tmp_path):
+    """Each value of ef_search gets every other request and the same queries; more candidates find more."""
+    load = a_load({"name": "steady", "for": 2, "rate": 100, "arrival": "constant"}, seed=5)
+    data = {"kind": "random", "n": 5000, "dim": 24, "seed": 1}
+    table, engine = drive(load, vector(target, load, sweep={"ef_search": [10, 80]}, m=8, dataset=data), tmp_path)
+    assert engine.errors == {}
+    few, many = (table.filter(pc.equal(table["operation"], f"ef_search={ef}")) for ef in (10, 80))
+    assert few.num_rows == many.num_rows == 100
+    assert 0.3 < np.mean(few["recall"]) < np.mean(many["recall"]) - 0.1
+
+
+@pytest.mark.parametrize("index", [{"index": "none"}, {"index": "hnsw"}, {"index": "ivfflat", "probes": 20}])
+def test_a_filter_is_held_to(target, tmp_path, index):
+    """Among a tenth of the vectors the answers are whole and pass the filter; exact search finds the truth of it."""
+    data = {"kind": "clustered", "n": 3000, "dim": 16, "seed": 1}
+    mean, notes = recall(target, tmp_path, **index, filter={"selectivity": 0.1}, dataset=data)
+    assert 240 < notes["filter_passes"] < 360
+    assert mean == 1.0 if index == {"index": "none"} else mean > 0.5
+
+
+async def test_another_process_attaches(target):
+    """A second generator searches what the first has filled, with the truth from the cache."""
+    load = a_load({"name": "steady", "for": 1, "rate": 1})
+    first, second = vector(target, load, **SMALL), vector(target, load, **SMALL)
+    await first.setup()
+    await second.attach()
+    assert second._oracle.from_cache
+    for generator in (first, second):
+        outcome = Outcome()
+        await generator.request(3, outcome)
+        assert outcome.recall == 1.0
+        await generator.close()
 
 
 async def test_the_table_of_another_is_left_alone(target):
     """A table that no load made is not dropped: the set-up fails and says so."""
     with admin(target) as connection:
         connection.execute("CREATE TABLE precious (id int)")
-    generator = vector(target, a_load({"name": "steady", "for": 1, "rate": 1}), **SMALL, table="precious")
+    generator = vector(target, a_load({"name": "steady", "for": 1, "rate": 1}), **SMALL, collection="precious")
     with pytest.raises(SetupError, match="not of our making"):
         await generator.setup()
     await generator.close()
@@ -136,6 +177,8 @@ async def test_failures_have_names_and_pass(target):
             assert await kinds(generator, 3) == ["timeout"] * 3  # the server's own, by statement_timeout
         assert await kinds(generator, 3) == [None] * 3
         connection.execute("DELETE FROM dashcam_items WHERE id > 5")
+        assert await kinds(generator, 1) == ["short_answer"]
+        connection.execute("UPDATE dashcam_items SET id = id + 1000000")
         assert await kinds(generator, 1) == ["wrong_answer"]
     await generator.close()
 
