@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(us|ms|min|s|m|h|d)")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([kKMGT])(i)?)?B?")
 _CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d{1,2})(?::(\d{1,2}))?")
 
 
@@ -51,6 +52,17 @@ def quantity(value: object) -> float:
     return ratio(value) if text.endswith("%") or re.fullmatch(r"-?\d+(\.\d+)?([eE]-?\d+)?", text) else seconds(value)
 
 
+def size(value: object) -> int:
+    """Read a number of bytes: 4KiB, 8 MiB, 1GB (decimal), or a whole number. Raises ValueError with the forms."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if (found := _SIZE.fullmatch(str(value).strip())) is None:
+        raise ValueError(f"{value!r} is not a size: write 4KiB, 8MiB, 1GB or a number of bytes")
+    number, unit, binary = found.groups()
+    power = " kMGT".index((unit or " ").replace("K", "k"))
+    return round(float(number) * float((1024 if binary else 1000) ** power))
+
+
 _TEXT_OR_NUMBER = [{"type": "string"}, {"type": "number", "minimum": 0}]
 Duration = Annotated[
     float,
@@ -61,4 +73,9 @@ Quantity = Annotated[
     float,
     BeforeValidator(quantity),
     WithJsonSchema({"anyOf": _TEXT_OR_NUMBER, "description": "a duration with its unit, a percentage, or a number"}),
+]
+Bytes = Annotated[
+    int,
+    BeforeValidator(size),
+    WithJsonSchema({"anyOf": _TEXT_OR_NUMBER, "description": "a size: 4KiB, 8MiB, 1GB, or a number of bytes"}),
 ]

@@ -16,7 +16,9 @@ from pathlib import Path
 import psycopg
 import requests
 
+from jobs.services import seaweedfs as seaweedfs_service
 from jobs.services import tiny_model
+from jobs.services.base import Context
 from loadtests.plan import Target
 from tests.loadtests.tools import ROOT, free_port
 
@@ -104,3 +106,36 @@ def llamacpp() -> Iterator[Target]:
 
         with running([sys.executable, "-m", SERVER, *argv], place / "log", ready):
             yield Target(protocol="openai", url=url, secret_file=secret, model="tiny")
+
+
+@contextlib.contextmanager
+def seaweedfs() -> Iterator[Target]:
+    """Run SeaweedFS as a run plans it; gives what a load drives."""
+    with scratch() as place:
+
+        def secret(name: str, value: str) -> Path:
+            path = place / name
+            path.touch(mode=0o600)
+            path.write_text(value)
+            return path
+
+        context = Context(
+            run_id="20260101-000000-test-abcd",
+            name="store",
+            node=0,
+            node_name="here",
+            address="127.0.0.1",
+            scratch=place / "store",
+            live=place,
+            ready_within=60,
+            env={},
+            port=lambda asked: asked or free_port(),
+            secret=secret,
+            otlp_grpc=lambda: None,
+        )
+        plan = seaweedfs_service.SERVICE.plan(context, seaweedfs_service.Options.model_validate({"volume_size_mb": 64}))
+        program = plan.programs[0]
+        probe = program.probe
+        assert probe is not None
+        with running(list(program.argv), place / "log", lambda: probe.check() is None):
+            yield plan.target

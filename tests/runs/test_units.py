@@ -59,3 +59,28 @@ def test_any_text_is_read_or_refused(text):
     """No text makes the reader fail in another way than ValueError."""
     with contextlib.suppress(ValueError):
         assert units.seconds(text) >= 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("4KiB", 4096),
+        ("8 MiB", 8 * 2**20),
+        ("1GB", 10**9),
+        ("1.5kB", 1500),
+        ("64k", 64_000),
+        ("12", 12),
+        (7, 7),
+        ("9B", 9),
+    ],
+)
+def test_sizes(text, expected):
+    """Sizes are read as bytes: binary with an i, decimal without."""
+    assert units.size(text) == expected
+
+
+@given(st.one_of(st.text(max_size=30), st.booleans(), st.none()))
+def test_any_size_is_read_or_refused(value):
+    """What is no size is refused with the accepted forms."""
+    with contextlib.suppress(ValueError):
+        assert units.size(value) >= 0

