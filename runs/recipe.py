@@ -2,20 +2,13 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from runs.phase import UNMEASURED, Phase
+from runs.strict import Name, Strict
 from runs.units import Duration, Quantity
 
-UNMEASURED = ("warmup", "warm-up", "ramp", "drain", "cooldown")
-"""Phase names that are not part of the measured window unless the recipe says `measured: true`."""
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
-
-
-class Strict(BaseModel):
-    """Base of everything a person writes: unknown keys are refused, values are frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+__all__ = ["UNMEASURED", "Allocation", "Load", "Name", "Phase", "Recipe", "Service", "Strict", "Watch"]
 
 
 class Allocation(Strict):
@@ -52,27 +45,15 @@ class Service(Strict):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class Phase(Strict):
-    """A stretch of load. Open loop: `rate` in requests/s. Closed loop: `users` that each wait for their answer."""
+def _processes(value: object) -> object:
+    if value in {"auto", "all"} or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 256):
+        return value
+    if isinstance(value, str) and value.isdecimal():
+        return _processes(int(value))
+    raise ValueError(f"{value!r} is no number of processes: write 1 to 256, `all` (one a core) or `auto`")
 
-    name: Name
-    duration: Duration = Field(alias="for", gt=0, description="how long the phase lasts")
-    rate: float | None = Field(None, gt=0, description="open loop: requests per second")
-    arrival: Literal["constant", "poisson"] = Field("poisson", description="open loop: spacing of the requests")
-    users: int | None = Field(None, ge=1, description="closed loop: concurrent users")
-    think: Duration = Field(0.0, ge=0, description="closed loop: pause between an answer and the next request")
-    measured: bool | None = Field(None, description="part of the measured window; default: by the phase's name")
 
-    @model_validator(mode="after")
-    def _one_loop(self) -> Self:
-        if (self.rate is None) == (self.users is None):
-            raise ValueError("give either rate (open loop) or users (closed loop)")
-        return self
-
-    @property
-    def in_window(self) -> bool:
-        """Whether this phase's requests count in the headline figures."""
-        return self.name not in UNMEASURED if self.measured is None else self.measured
+Processes = Annotated[int | Literal["auto", "all"], BeforeValidator(_processes)]
 
 
 class Load(Strict):
@@ -84,6 +65,10 @@ class Load(Strict):
         default_factory=dict, description="in place of target, where a generator drives several services: role: service"
     )
     node: int = Field(0, ge=0, description="index of the node that the load runs on")
+    nodes: tuple[Annotated[int, Field(ge=0)], ...] = Field((), description="in place of node: several, as [0, 1]")
+    processes: Processes = Field(
+        "auto", description="load processes on each node; all: one a core; auto: one for each 2000 requests/s asked"
+    )
     seed: int = Field(0, ge=0)
     timeout: Duration = Field(60.0, gt=0, description="a request that takes longer has failed")
     drain: Duration = Field(10.0, ge=0, description="how long requests in flight may take to finish after the end")
@@ -92,12 +77,26 @@ class Load(Strict):
 
     @model_validator(mode="after")
     def _phases(self) -> Self:
-        names = [phase.name for phase in self.phases]
+        names = [phase.name for phase in self.stages]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"phase names are used twice: {', '.join(twice)}")
         if not any(phase.in_window for phase in self.phases):
             raise ValueError("no phase is measured: name one `steady`, or set measured: true")
+        if self.nodes and self.node:
+            raise ValueError("give either node or nodes")
+        if len(set(self.nodes)) < len(self.nodes):
+            raise ValueError("nodes names one twice: `processes` says how many run on each")
         return self
+
+    @property
+    def stages(self) -> tuple[Phase, ...]:
+        """The phases that are run, each step of a staircase one."""
+        return tuple(stage for phase in self.phases for stage in phase.stages)
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Indices of the nodes that the load runs on; the first of them leads."""
+        return self.nodes or (self.node,)
 
 
 class Recipe(Strict):
@@ -119,8 +118,10 @@ class Recipe(Strict):
                 raise ValueError(
                     f"services.{name}.node is {service.node}, but the allocation has nodes 0 to {nodes - 1}"
                 )
-        if self.load.node >= nodes:
-            raise ValueError(f"load.node is {self.load.node}, but the allocation has nodes 0 to {nodes - 1}")
+        for place in self.load.places:
+            if place >= nodes:
+                key = "nodes" if self.load.nodes else "node"
+                raise ValueError(f"load.{key} is {place}, but the allocation has nodes 0 to {nodes - 1}")
         return self
 
     @property
