@@ -37,7 +37,7 @@ class FaissIndex:
     def add(self, vectors: Vectors, attributes: NDArray[np.int64] | None = None) -> None:
         """Take vectors of shape (n, dim), and an attribute for each. Raises ValueError for another dimension."""
         if vectors.ndim != 2 or vectors.shape[1] != self.dim:
-            raise ValueError(f"vectors of {vectors.shape[-1]} dimensions for an index of {self.dim}")
+            raise ValueError(f"vectors of shape {vectors.shape} for an index of {self.dim} dimensions")
         if attributes is not None:
             self._attributes.append(attributes)
         self._parts.append(self._unit(vectors))
@@ -67,7 +67,7 @@ class FaissIndex:
         One query takes one thread, and lets go of the interpreter's lock meanwhile. Raises ValueError for another dimension.
         """
         if query.shape != (self.dim,):
-            raise ValueError(f"a query of {query.shape[-1]} dimensions for an index of {self.dim}")
+            raise ValueError(f"a query of shape {query.shape} for an index of {self.dim} dimensions")
         scores, ids = self._index.search(self._unit(query[None]), how.k, params=self._parameters(how))
         found = ids[0] >= 0
         cosine = self._options.metric == "cosine"

@@ -32,7 +32,10 @@ class Rest:
     async def call(
         self, method: str, path: str, body: Any = None, *, accept: tuple[int, ...] = (200,)
     ) -> tuple[int, Any]:
-        """Return status and JSON of a call; `body` is sent as JSON, bytes as they are. Raises SetupError."""
+        """Return status and JSON (None of an error) of a call; `body` is sent as JSON, bytes as they are.
+
+        Raises SetupError.
+        """
         raw = isinstance(body, bytes)
         data = body if raw or body is None else to_json(body)
         headers = BINARY if raw else None
@@ -41,7 +44,7 @@ class Rest:
                 status, _, answer = await self._http().ask(
                     method, self._url + path, Outcome(), data=data, headers=headers, accept=accept
                 )
-            return status, orjson.loads(answer) if answer.strip() else None
+            return status, orjson.loads(answer) if status < 300 and answer.strip() else None
         except (RequestFailed, TimeoutError, orjson.JSONDecodeError) as error:
             why = f"no answer within {_WITHIN:.0f} s" if isinstance(error, TimeoutError) else error
             raise SetupError(f"{self._name} at {self._url}: {method} {path}: {why}") from error

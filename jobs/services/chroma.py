@@ -1,0 +1,80 @@
+"""`chroma`: Chroma's own server, the program `chroma` on PATH (Chroma 1.x; the wheel chromadb brings it)."""
+
+import shutil
+import subprocess
+
+import yaml
+from pydantic import BaseModel, Field
+
+from jobs.probes import HttpProbe
+from jobs.program import Program
+from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from loadtests.plan import Target
+from runs.recipe import Strict
+
+
+class Options(Strict):
+    """Keys of a `chroma` service."""
+
+    port: int | None = Field(None, ge=1, le=65535, description="default: a free one")
+    traces: bool = Field(True, description="send spans to the sidecar `otlp`, where the recipe has it")
+
+
+class Chroma:
+    """See the module."""
+
+    kind = "chroma"
+    Options: type[BaseModel] = Options
+
+    def plan(self, context: Context, options: BaseModel) -> ServicePlan:
+        """See `jobs.services.base.ServiceKind`."""
+        assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
+        binary = shutil.which("chroma")
+        if binary is None:
+            raise PlanError(
+                f"service {context.name}: no program chroma on PATH: pip install chromadb, in a venv of its own"
+            )
+        port = context.port(options.port)
+        config = {
+            "port": port,
+            "listen_address": context.address,
+            "persist_path": str(context.scratch / "data"),
+            "allow_reset": False,
+        }
+        # It speaks OTLP/gRPC only; the receiver's secret is in OTEL_EXPORTER_OTLP_HEADERS, which `env` has.
+        if options.traces and (receiver := context.otlp_grpc()) is not None:
+            config["open_telemetry"] = {
+                "endpoint": f"http://{receiver}",
+                "service_name": context.name,
+                "filters": [{"crate_name": "chroma_frontend", "filter_level": "trace"}],
+            }
+        path = context.secret(f"{context.name}.yaml", yaml.safe_dump(config))
+        url = f"http://{context.address}:{port}"
+        program = Program(
+            name=context.name,
+            role=SERVICE_ROLE,
+            node=context.node,
+            argv=(binary, "run", str(path)),
+            env={"ANONYMIZED_TELEMETRY": "False", **context.env},
+            prepare=(("mkdir", "-p", "-m", "700", str(context.scratch)),),
+            probe=HttpProbe(f"{url}/api/v2/heartbeat"),
+            ready_within=context.ready_within,
+            port=port,
+        )
+        notes = (
+            f"{context.name}: Chroma 1.x has no authentication: while it runs, whoever reaches the node may use it",
+            f"{context.name}: Chroma has no /metrics: it is watched through its process, its traces and the load",
+        )
+        target = Target(protocol="chroma", url=url)
+        return ServicePlan((program,), target, versions=((context.name, _version(binary)),), notes=notes)
+
+
+def _version(binary: str) -> str:
+    try:
+        done = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return done.stdout.strip() or "unknown"
+
+
+SERVICE = Chroma()
