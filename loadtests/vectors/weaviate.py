@@ -14,7 +14,7 @@ from loadtests.vectors.base import MADE_BY, BackendKind, IndexOptions, Search, k
 from loadtests.vectors.rest import Rest
 
 _DISTANCES = {"l2": "l2-squared", "cosine": "cosine"}
-_ID = 0x4 << 76 | 0x8 << 62
+_ID = 0x4 << 76 | 0x8 << 60
 """Weaviate's ids are UUIDs: ours are of version 4 (RFC 9562) with the number of the vector in their lowest bits."""
 
 
