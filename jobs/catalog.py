@@ -2,7 +2,8 @@
 
 from exporters.registry import names as exporter_names
 from jobs.services import catalogue
-from loadtests.generators import registry as generators
+from loadtests.kinds import registry as generators
+from loadtests.tools.base import ToolKind
 from reports import objectives
 from runs.reader import Catalog
 
@@ -18,4 +19,5 @@ def catalog() -> Catalog:
             name: {role: not part.optional for role, part in generator.roles.items()}
             for name, generator in generators().items()
         },
+        alone=[name for name, kind in generators().items() if isinstance(kind, ToolKind) and kind.alone],
     )

@@ -11,8 +11,8 @@ from jobs.program import Program
 from jobs.services import catalogue
 from jobs.services.base import Context, PlanError, ServicePlan
 from jobs.sidecars import Sidecars, find_program
-from loadtests.generators import registry as generators
-from loadtests.plan import LoadPlan, Target
+from loadtests.kinds import registry as generators
+from loadtests.plan import LoadPlan, Series, Target
 from prometheus import server
 from prometheus.config import Bearer, Scrape, write_config
 from prometheus.version import Version
@@ -76,9 +76,13 @@ class Planner:
             for program, scrape in self._sidecars.of(node, [page for page in pages if page.node == node.name]):
                 programs.append(program)
                 scrapes += [scrape] if scrape else []
-        load, scrape, go_file = self._load({name: service.target for name, service in services.items()})
+        head = self.nodes[0]
+        address = f"{head.address}:{self._port(head, None)}"
+        web = write_web_config(self.run.live, "prometheus", Credentials.generate())
+        series = Series(url=f"http://{address}", user=web.credentials.user, password_file=web.password_file)
+        load, scrape, go_file = self._load({name: service.target for name, service in services.items()}, series)
         scrapes.append(scrape)
-        web, prometheus = self._prometheus(scrapes)
+        prometheus = self._prometheus(scrapes, address, web)
         for service in services.values():
             self.versions.update(service.versions)
             self.notes.extend(service.notes)
@@ -87,9 +91,9 @@ class Planner:
             load=load,
             go_file=go_file,
             scrapes=tuple(scrapes),
-            prometheus_url=f"http://{self.nodes[0].address}:{prometheus.port}",
-            prometheus_user=web.credentials.user,
-            prometheus_password=web.password_file,
+            prometheus_url=series.url,
+            prometheus_user=series.user,
+            prometheus_password=series.password_file,
             prometheus_data=self.scratch / "prometheus",
             versions=self.versions,
             notes=tuple(self.notes),
@@ -126,11 +130,11 @@ class Planner:
         )
         return kind.plan(context, kind.Options.model_validate(service.options))
 
-    def _load(self, services: Mapping[str, Target]) -> tuple[Program, Scrape, Path]:
+    def _load(self, services: Mapping[str, Target], series: Series) -> tuple[Program, Scrape, Path]:
         load, node = self.recipe.load, self._node(self.recipe.load.node)
         targets = {role: services[name] for role, name in load.targets.items()}
-        target = services[self.recipe.targets[0]]
-        protocols = {role: part.protocol for role, part in (targets or {"": target}).items()}
+        target = services[self.recipe.targets[0]] if services and not targets else None
+        protocols = {role: part.protocol for role, part in (targets or ({"": target} if target else {})).items()}
         if mismatch := generators()[load.generator].mismatch(protocols):
             raise PlanError(f"load.generator {mismatch}: see the protocols of {', '.join(self.recipe.targets)}")
         port, token, go_file = self._port(node, None), self._sidecars.token("load"), self.run.live / "go"
@@ -138,11 +142,12 @@ class Planner:
         plan = LoadPlan(
             run_id=self.run.id,
             load=load,
-            target=None if targets else target,
+            target=target,
             targets=targets,
             output=self.run.load,
             listen=address,
             token_file=token,
+            prometheus=series,
             go_file=go_file,
         )
         path = self.run.live / "load.json"
@@ -160,17 +165,14 @@ class Planner:
         scrape = Scrape(job="load", role="load", node=node.name, address=address, auth=Bearer(token))
         return program, scrape, go_file
 
-    def _prometheus(self, scrapes: Sequence[Scrape]) -> tuple[WebFiles, Program]:
-        binary, head = find_program("prometheus"), self.nodes[0]
+    def _prometheus(self, scrapes: Sequence[Scrape], address: str, web: WebFiles) -> Program:
+        binary = find_program("prometheus")
         version = Version.of(binary)
         self.versions["prometheus"] = str(version)
-        port = self._port(head, None)
-        address = f"{head.address}:{port}"
-        web = write_web_config(self.run.live, "prometheus", Credentials.generate())
         config = write_config(
             self.run.configs, scrapes, run_id=self.run.id, interval=self.recipe.watch.interval, version=version
         )
-        program = Program(
+        return Program(
             name="prometheus",
             role="prometheus",
             node=0,
@@ -178,7 +180,6 @@ class Planner:
             probe=HttpProbe(
                 f"http://{address}/-/ready", basic=(web.credentials.user, web.password_file), refuses_strangers=True
             ),
-            port=port,
+            port=int(address.rpartition(":")[2]),
             stop_within=20.0,
         )
-        return web, program

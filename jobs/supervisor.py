@@ -145,7 +145,9 @@ class Supervisor:
         timings["start_to_services_ready"] = round(time.monotonic() - begin, 3)
         self.client = Client(plan.prometheus_url, plan.prometheus_user, plan.prometheus_password)
         self.crew.bring_up([plan.load])
-        patience = max(self.recipe.services[name].ready_within for name in self.recipe.targets)
+        patience = max(
+            (self.recipe.services[name].ready_within for name in self.recipe.targets), default=TARGETS_WITHIN
+        )
         self._wait("the load is set up", self._load_is_ready, patience)
         self._wait("every target has been scraped", self._targets_are_up, TARGETS_WITHIN)
         timings["start_to_targets_up"] = round(time.monotonic() - begin, 3)

@@ -19,13 +19,15 @@ from pydantic import BaseModel, ValidationError
 
 from loadtests import exposition, progress
 from loadtests.engine import Engine
-from loadtests.generators import registry
 from loadtests.generators.base import Generator, GeneratorKind, Verifies
+from loadtests.kinds import registry
 from loadtests.metrics import Metrics
 from loadtests.outcome import RequestFailed, SetupError
 from loadtests.plan import LoadPlan
 from loadtests.progress import Progress, Result
 from loadtests.records import Recorder
+from loadtests.tools.base import Tool, ToolError, ToolKind
+from loadtests.tools.run import ToolRun
 
 T = TypeVar("T")
 
@@ -63,16 +65,18 @@ class _Load:
 
     def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
-        self._load = plan.load
         self._kind = _kind(plan)
         self._options: BaseModel = self._kind.Options.model_validate(plan.load.options)
+        self._load = plan.load
+        if isinstance(self._kind, ToolKind):
+            self._load = self._kind.arranged(plan.load, self._options)
         self._token = plan.token_file.read_text().strip()
         if not self._token:
             raise _PlanError(f"{plan.token_file} is empty: /metrics would be open to everybody")
         if not plan.output.is_dir():
             raise _PlanError(f"{plan.output} is no directory")
-        self._metrics = Metrics(phase.name for phase in plan.load.phases)
-        self._engine: Engine | None = None
+        self._metrics = Metrics(phase.name for phase in self._load.phases)
+        self._engine: Engine | ToolRun | None = None
         self._ended = asyncio.Event()
 
     async def run(self) -> int:
@@ -85,13 +89,13 @@ class _Load:
             async with contextlib.AsyncExitStack() as stack:
                 server = await exposition.serve(self._metrics.registry, plan.listen, self._token, plan.run_id)
                 stack.push_async_callback(server.cleanup)
-                generator = self._kind.create(plan.targets or plan.target, self._options, self._load)
+                generator = self._create()
                 stack.push_async_callback(generator.close)
                 recorder = Recorder(plan.output)
                 notes = await self._or_end(_set_up(generator))
                 if notes is not None:
                     await self._or_end(self._permission())
-                engine = Engine(self._load, generator, recorder, self._metrics, hurry=plan.hurry)
+                engine = self._carrier(generator, recorder)
                 if self._ended.is_set():
                     engine.interrupt()
                 self._engine = engine
@@ -101,7 +105,7 @@ class _Load:
                 self._conclude(engine, notes, violation)
                 if plan.linger:
                     await self._ended.wait()
-        except SetupError as error:
+        except (SetupError, ToolError) as error:
             self._fail(str(error))
             return 1
         except Exception as error:  # noqa: BLE001 - the supervisor reads why, whatever it was
@@ -109,6 +113,18 @@ class _Load:
             self._fail(f"{type(error).__name__}: {error}")
             return 1
         return 0
+
+    def _create(self) -> Generator | Tool:
+        if isinstance(self._kind, ToolKind):
+            return self._kind.create(self._plan.model_copy(update={"load": self._load}), self._options)
+        return self._kind.create(self._plan.targets or self._plan.target, self._options, self._load)
+
+    def _carrier(self, generator: Generator | Tool, recorder: Recorder) -> Engine | ToolRun:
+        """Return what carries the phases out: our engine, or a program of others."""
+        if isinstance(self._kind, ToolKind):
+            place = self._plan.output / self._kind.name
+            return ToolRun(self._load, generator, recorder, self._metrics, place=place, hurry=self._plan.hurry)  # type: ignore[arg-type] # made by a tool's kind
+        return Engine(self._load, generator, recorder, self._metrics, hurry=self._plan.hurry)  # type: ignore[arg-type] # made by a generator's kind
 
     async def _permission(self) -> None:
         """Wait for the supervisor's word: all targets are scraped, the first phase may begin."""
@@ -129,7 +145,7 @@ class _Load:
             await task
         return None
 
-    async def _phases(self, engine: Engine, recorder: Recorder) -> None:
+    async def _phases(self, engine: Engine | ToolRun, recorder: Recorder) -> None:
         """Run the phases, with records and progress written beside them. Raises OSError (the disk is full)."""
         over = asyncio.Event()
 
@@ -150,7 +166,7 @@ class _Load:
                 raise ended
         recorder.close()
 
-    async def _verify(self, generator: Generator, notes: dict[str, Any]) -> str | None:
+    async def _verify(self, generator: Generator | Tool, notes: dict[str, Any]) -> str | None:
         """Let a generator that can check its target's state (see `Verifies`) do so; returns what is wrong with it."""
         if isinstance(generator, Verifies) and not self._ended.is_set():
             try:
@@ -163,7 +179,7 @@ class _Load:
                 notes["verified"] = f"not within {_VERIFY_WITHIN:g} s"
         return None
 
-    def _conclude(self, engine: Engine, notes: dict[str, Any], violation: str | None) -> None:
+    def _conclude(self, engine: Engine | ToolRun, notes: dict[str, Any], violation: str | None) -> None:
         interrupted = engine.interrupted()
         spans = engine.spans()
         result = self._result("interrupted" if interrupted else "done")
@@ -174,6 +190,8 @@ class _Load:
         result.loop_lag_max = max((span.loop_lag_max or 0.0 for span in spans), default=None)
         result.notes = notes
         result.violation = violation
+        if isinstance(engine, ToolRun):
+            engine.tell(result)
         progress.write_result(self._plan.output, result)
         progress.write(self._plan.output, engine.progress(result.state))
 
@@ -194,7 +212,7 @@ class _Load:
             self._engine.interrupt()
 
 
-async def _set_up(generator: Generator) -> dict[str, Any]:
+async def _set_up(generator: Generator | Tool) -> dict[str, Any]:
     """Set the target up; whatever goes wrong with that is a SetupError."""
     try:
         return await generator.setup()
@@ -205,12 +223,12 @@ async def _set_up(generator: Generator) -> dict[str, Any]:
         raise SetupError(f"the set-up failed: {type(error).__name__}: {error}") from error
 
 
-def _kind(plan: LoadPlan) -> GeneratorKind:
+def _kind(plan: LoadPlan) -> GeneratorKind | ToolKind:
     kind = registry().get(plan.load.generator)
     if kind is None:
         raise _PlanError(f"no generator {plan.load.generator!r}: there are {', '.join(registry())}")
     targets = plan.targets or ({"": plan.target} if plan.target else {})
-    if not targets:
+    if not targets and not isinstance(kind, ToolKind):
         raise _PlanError("neither target nor targets: what shall be driven?")
     if mismatch := kind.mismatch({role: target.protocol for role, target in targets.items()}):
         raise _PlanError(mismatch)

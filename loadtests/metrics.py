@@ -63,6 +63,13 @@ class PhaseSeries:
         self._sent.inc()
         self._lag.observe(lag)
 
+    def add_up(self, ok: int, failed: int) -> None:
+        """Count operations of a tool that keeps no record of each."""
+        self._intended.inc(ok + failed)
+        self._sent.inc(ok + failed)
+        self._ended[True].inc(ok)
+        self._ended[False].inc(failed)
+
     def end(self, intended: float, outcome: Outcome) -> None:
         """Count a request that ended. Latencies are those of good answers; times as in `Outcome`."""
         metrics, phase = self._metrics, self._phase

@@ -22,6 +22,20 @@ class Target(BaseModel):
         return None if self.secret_file is None else self.secret_file.read_text().strip()
 
 
+class Series(BaseModel):
+    """The run's Prometheus, for tools that push their own series into it. Basic authentication."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str
+    user: str
+    password_file: Path
+
+    def password(self) -> str:
+        """Return the password. Raises OSError."""
+        return self.password_file.read_text().strip()
+
+
 class LoadPlan(BaseModel):
     """One load. The process waits for `go_file` between its set-up and its first phase."""
 
@@ -34,6 +48,7 @@ class LoadPlan(BaseModel):
     output: Path = Field(description="the run's load/ directory")
     listen: str = Field(pattern=r"^.*:\d{1,5}$", description="host:port of /metrics; port 0: any free one")
     token_file: Path
+    prometheus: Series | None = Field(None, description="where tools push their own series")
     go_file: Path | None = None
     hurry: float = Field(2.0, ge=0, description="seconds that open requests may still take after SIGTERM")
     linger: bool = Field(True, description="stay for a last scrape until SIGTERM comes")

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from loadtests.aggregate import Aggregate
 from runs import atomic
 from runs.manifest import PhaseSpan
 
@@ -14,23 +15,32 @@ RESULT = "result.json"
 
 State = Literal["setup", "ready", "running", "drain", "done", "interrupted", "failed"]
 End = Literal["done", "interrupted", "failed"]
+Stop = Literal["time", "requests", "steady", "trace", "interrupted"]
+"""What ended a phase: its `for`, its count, its steadiness, the end of its trace, or somebody who asked."""
 
 
 class Span(PhaseSpan):
     """A phase as it happened (UTC), with what was counted in it by intended time. Durations and lags in seconds.
 
-    `ended` of a phase that still goes on is its planned end. Lags come with the result only.
+    `ended` of a phase that still goes on is its planned end. Lags come with the result only. `rate` is the mean of what
+    the schedule asks for over the phase as it lasted. Of a load of several processes counts are sums, and CPU and loop
+    lag those of the process that had the most.
     """
 
+    stopped: Stop | None = Field(None, description="what ended the phase; null: it goes on")
+    burstiness: float | None = Field(None, description="gamma: shape of the gaps")
+    scheduled: int | None = Field(None, description="open loop: requests that the schedule holds for it")
     intended: int = 0
     sent: int = 0
     ok: int = 0
     failed: int = 0
+    dropped: int = Field(0, description="never sent by a tool that had nobody left to send them; part of `intended`")
     lag_p50: float | None = Field(None, description="client lag: sent - intended")
     lag_p99: float | None = None
     lag_max: float | None = None
-    cpu_seconds: float | None = Field(None, description="CPU time of the load process in this phase")
-    cpu_share: float | None = Field(None, description="the same as a share of one core")
+    cpu_seconds: float | None = Field(None, description="CPU time of the (busiest) load process in this phase")
+    cpu_share: float | None = Field(None, description="the same as a share of the cores that it may use")
+    cpu_cores: int = Field(1, description="cores that it may use: an event loop one, a tool all")
     loop_lag_max: float | None = Field(None, description="longest delay of the client's event loop")
 
 
@@ -79,6 +89,9 @@ class Result(BaseModel):
     errors: dict[str, int] = Field(default_factory=dict)
     loop_lag_max: float | None = None
     violation: str | None = Field(None, description="what the target's state as a whole was found wrong in at the end")
+    dropped: int = Field(0, description="requests that a tool did not send because it had nobody left to send them")
+    aggregates: list[Aggregate] = Field(default_factory=list, description="operations that have no record of their own")
+    warnings: list[str] = Field(default_factory=list, description="what a tool says against its own numbers")
     notes: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -19,7 +19,8 @@ class Catalog:
     """What this installation knows: the options of each service kind and generator, exporters, objectives.
 
     `objective` returns None for a name it knows, else the nearest one it does. `roles`: of each generator that drives
-    several services, the roles that they take, and whether each must be taken.
+    several services, the roles that they take, and whether each must be taken. `alone`: generators that can do without
+    a service.
     """
 
     services: Mapping[str, type[BaseModel]]
@@ -27,6 +28,7 @@ class Catalog:
     exporters: Collection[str]
     objective: Callable[[str], str | None] = field(default=lambda _name: None)
     roles: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+    alone: Collection[str] = ()
 
 
 def load(path: Path, catalog: Catalog, sets: Iterable[str] = ()) -> tuple[Recipe, Document]:
@@ -210,7 +212,10 @@ def _unknown_names(source: Document, values: dict[str, Any], catalog: Catalog) -
 
 def _targets(source: Document, values: dict[str, Any], catalog: Catalog) -> Iterable[Problem]:
     """Check what the load is aimed at: services that are there, one for each role that the generator knows."""
-    load, services = values.get("load"), values.get("services")
+    load, services = values.get("load"), values.get("services") or {}
+    if not services and not (isinstance(load, dict) and load.get("generator") in catalog.alone):
+        yield Problem("services", "is missing", _example("services"), source.line(("services",)))
+        return
     if not isinstance(load, dict) or not isinstance(services, dict) or load.get("generator") not in catalog.generators:
         return
     target, targets = load.get("target"), load.get("targets")

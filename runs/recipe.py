@@ -106,7 +106,9 @@ class Recipe(Strict):
     description: str = ""
     allocation: Allocation = Field(default_factory=lambda: Allocation.model_validate({}))
     watch: Watch = Field(default_factory=lambda: Watch.model_validate({}))
-    services: dict[Name, Service] = Field(min_length=1)
+    services: dict[Name, Service] = Field(
+        default_factory=dict, description="programs under test; none where the load needs none (files, command)"
+    )
     load: Load
     objectives: dict[str, Quantity] = Field(default_factory=dict, description="bounds: ttft_p99: 500ms, error_rate: 1%")
 
@@ -126,5 +128,7 @@ class Recipe(Strict):
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Names of the services that the load drives."""
-        return tuple(dict.fromkeys(self.load.targets.values())) or (self.load.target or next(iter(self.services)),)
+        """Names of the services that the load drives; none where there is no service at all."""
+        if self.load.targets:
+            return tuple(dict.fromkeys(self.load.targets.values()))
+        return (self.load.target,) if self.load.target else tuple(self.services)[:1]
