@@ -1,0 +1,1 @@
+"""Tests on services that take long to install: `make test-heavy`."""
