@@ -2,14 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from loadtests.outcome import Outcome, RequestFailed, SetupError
 from loadtests.plan import Target
 
 if TYPE_CHECKING:
     import psycopg
+
+T = TypeVar("T")
 
 CONNECT_WITHIN = 10
 _CANCELLED = "57014"
@@ -54,10 +56,23 @@ class Pool:
             self._free.put_nowait(await self._new())
 
     async def fetch(self, outcome: Outcome, query: bytes, values: list[Any]) -> list[Any]:
-        """Return the rows of `query`, and note when it left and when its answer came. Raises RequestFailed.
+        """Return the rows of `query`, and note when it left and when its answer came. Raises RequestFailed."""
+
+        async def rows(connection: "psycopg.AsyncConnection[Any]") -> list[Any]:
+            cursor = await connection.execute(query, values)
+            outcome.first_byte = time.monotonic()
+            rows = await cursor.fetchall()
+            outcome.done = time.monotonic()
+            return rows
+
+        return await self.run(outcome, rows)
+
+    async def run(self, outcome: Outcome, use: "Callable[[psycopg.AsyncConnection[Any]], Coroutine[Any, Any, T]]") -> T:
+        """Return what `use` makes of a free connection, which it must leave outside of a transaction.
 
         `sent` is when a connection was free: what a request waited for one is the client's lag. The time that a
-        broken connection takes to be made anew is not; it counts in the latency.
+        broken connection takes to be made anew is not; it counts in the latency. Raises RequestFailed: sql_40001
+        (serialization failure), sql_40P01 (deadlock), sql_ and any other SQLSTATE, timeout, reset, refused.
         """
         import psycopg  # noqa: PLC0415 - an extra
 
@@ -67,7 +82,7 @@ class Pool:
             if connection is None:
                 connection = await self._again()
             outcome.leave(begin)
-            work = asyncio.create_task(_rows(connection, outcome, query, values))
+            work = asyncio.create_task(use(connection))
             # Cancelled, psycopg first asks the server to stop, for up to 10 s: that is not the request's to wait for.
             return await asyncio.shield(work)
         except psycopg.Error as error:
@@ -100,7 +115,7 @@ class Pool:
         except psycopg.Error as error:
             raise RequestFailed("refused", str(error)) from error
 
-    def _drop(self, connection: "psycopg.AsyncConnection[Any]", work: "asyncio.Task[list[Any]] | None") -> None:
+    def _drop(self, connection: "psycopg.AsyncConnection[Any]", work: "asyncio.Task[Any] | None") -> None:
         """Close a connection once the query on it has let go."""
 
         async def drop() -> None:
@@ -113,16 +128,6 @@ class Pool:
         task = asyncio.create_task(drop())
         self._dropped.add(task)
         task.add_done_callback(self._dropped.discard)
-
-
-async def _rows(
-    connection: "psycopg.AsyncConnection[Any]", outcome: Outcome, query: bytes, values: list[Any]
-) -> list[Any]:
-    cursor = await connection.execute(query, values)
-    outcome.first_byte = time.monotonic()
-    rows = await cursor.fetchall()
-    outcome.done = time.monotonic()
-    return rows
 
 
 def _kind(error: "psycopg.Error") -> str:
