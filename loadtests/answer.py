@@ -1,4 +1,4 @@
-"""A streamed answer of the OpenAI API (completions or chat), piece by piece."""
+"""An answer of the OpenAI API (completions or chat): streamed, piece by piece, or whole."""
 
 from typing import Any
 
@@ -7,55 +7,110 @@ import orjson
 from loadtests.outcome import Outcome, RequestFailed
 from loadtests.sse import SseParser
 
+_ENDS = frozenset({"stop", "length", "tool_calls", "function_call", "eos_token", "stop_sequence"})
+"""Words of `finish_reason` for an answer that is whole: OpenAI's, and those of Text Generation Inference."""
+_BROKEN = frozenset({"abort", "error", "content_filter", "cancelled", "timeout"})
+"""Others that servers are known to give; each is a kind of failure, finish_abort and so on."""
+
+_FIELDS = (b"data", b"event", b"id", b"retry", b":")
+
 
 class Answer:
-    """Reads one stream into an `Outcome`: first token, gaps, tokens as the server reports them, bytes."""
+    """Reads one answer into an `Outcome`: first token, gaps, tokens as the server reports them, bytes."""
 
     def __init__(self, outcome: Outcome) -> None:
         self._outcome = outcome
         self._parser = SseParser()
+        self._head = b""
         self._last: float | None = None
-        self._ended = False
+        self._events = 0
+        self._content = self._ended = False
+        self.finish: str | None = None
+        """Why the answer ended, in the server's word."""
 
     def take(self, chunk: bytes, now: float) -> None:
-        """Take bytes that came at `now` (seconds of `time.monotonic`). Raises RequestFailed."""
+        """Take bytes of a stream that came at `now` (seconds of `time.monotonic`). Raises RequestFailed."""
         self._outcome.received += len(chunk)
+        if not self._head:
+            self._head = chunk[:200]
         for data in self._parser.feed(chunk):
+            self._events += 1
             if data == b"[DONE]":
                 self._ended = True
-            else:
-                self._event(data, now)
+            elif self._event(data):
+                if self._last is None:
+                    self._outcome.first_token = now
+                else:
+                    self._outcome.gaps.append(now - self._last)
+                self._last = now
 
-    def _event(self, data: bytes, now: float) -> None:
-        """Read one event; whatever a server may send, it is an event, a failure with a name, or passed over."""
+    def whole(self, body: bytes) -> None:
+        """Take an answer that is not streamed. It has no first token that could be seen. Raises RequestFailed."""
+        self._event(body)
+        if self.finish is None:
+            raise RequestFailed("malformed", f"no finish_reason: {body[:200].decode(errors='replace')}")
+
+    def _event(self, data: bytes) -> bool:
+        """Read one event and tell whether it holds content.
+
+        Whatever a server may send, it is an event, a failure with a name, or passed over.
+        """
         event = _json(data)
         if event.get("error") or event.get("object") == "error":
             raise RequestFailed("server_error", str(event.get("error") or event)[:200])
         if isinstance(usage := event.get("usage"), dict):
             self._outcome.tokens_in = _tokens(usage.get("prompt_tokens"))
             self._outcome.tokens_out = _tokens(usage.get("completion_tokens"))
-        choices = event.get("choices") or []
-        if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
+        choices = event.get("choices") or ()
+        content = False
+        if not isinstance(choices, (list, tuple)):
             raise _malformed(data)
         for choice in choices:
-            delta = choice.get("delta")
-            text = choice.get("text") or (delta.get("content") if isinstance(delta, dict) else None)
-            if isinstance(text, str) and text:
-                if self._last is None:
-                    self._outcome.first_token = now
-                else:
-                    self._outcome.gaps.append(now - self._last)
-                self._last = now
-            if choice.get("finish_reason"):
-                self._ended = True
+            if not isinstance(choice, dict):
+                raise _malformed(data)
+            if _text(choice):
+                content = True
+            if reason := choice.get("finish_reason"):
+                self._finish(reason)
+        self._content = self._content or content
+        return content
+
+    def _finish(self, reason: Any) -> None:
+        self._ended = True
+        self.finish = str(reason)
+        if self.finish not in _ENDS:
+            kind = f"finish_{reason}" if self.finish in _BROKEN else "finish_unknown"
+            raise RequestFailed(kind, f"the answer ended with finish_reason {self.finish[:100]!r}")
 
     def check(self) -> None:
         """Refuse an answer that broke off or holds nothing. Raises RequestFailed."""
+        if not self._events and self._head and not self._head.lstrip(b"\xef\xbb\xbf\r\n").startswith(_FIELDS):
+            text = self._head.decode(errors="replace")
+            raise RequestFailed("malformed", f"the answer is no stream of server-sent events: {text}")
         if not self._ended:
             raise RequestFailed("truncated", "the stream ended without [DONE] or a finish_reason")
+        self.check_content()
+
+    def check_content(self) -> None:
+        """Refuse an answer that holds nothing. Raises RequestFailed."""
         # Tokens without text are an answer too: an immediate end, or bytes that make no character.
-        if self._outcome.first_token is None and not self._outcome.tokens_out:
+        if not self._content and not self._outcome.tokens_out:
             raise RequestFailed("empty", "the answer holds no content")
+
+
+def _text(choice: dict[str, Any]) -> bool:
+    """Tell whether a choice holds text: of a completion, a delta of a chat, or a chat that is not streamed.
+
+    What a model says to itself (vLLM: `reasoning`, before that `reasoning_content`) is made of tokens as well.
+    """
+    part = choice.get("delta")
+    if part is None:
+        part = choice.get("message")
+    if not isinstance(part, dict):
+        text = choice.get("text")
+        return isinstance(text, str) and text != ""
+    text = part.get("content") or part.get("reasoning_content") or part.get("reasoning") or choice.get("text")
+    return isinstance(text, str) and text != ""
 
 
 def _json(data: bytes) -> dict[str, Any]:

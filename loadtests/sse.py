@@ -1,6 +1,6 @@
 """Server-sent events, as far as streaming APIs use them (WHATWG HTML, section 9.2): the data of each event."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 
 class SseParser:
@@ -16,8 +16,21 @@ class SseParser:
         self._after_cr = False
         self._start = True
 
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield the data of the events that `chunk` completes."""
+    def feed(self, chunk: bytes) -> Iterable[bytes]:
+        """Give the data of the events that `chunk` completes; to be used up before the next piece is fed."""
+        # Most pieces of most servers are whole events of one line each: no need to look at every line.
+        plain = chunk.startswith(b"data: ") and chunk.endswith(b"\n\n") and b"\r" not in chunk
+        if plain and not self._data and not self._line:
+            blocks: tuple[bytes, ...] = (chunk[6:-2],)
+            if chunk.find(b"\n") < len(chunk) - 2:
+                blocks = tuple(chunk[6:-2].split(b"\n\ndata: "))
+                plain = not any(b"\n" in block for block in blocks)
+            if plain:
+                self._start = self._after_cr = False
+                return blocks
+        return self._lines(chunk)
+
+    def _lines(self, chunk: bytes) -> Iterator[bytes]:
         if self._after_cr and chunk:
             chunk = chunk.removeprefix(b"\n")  # the second half of a CRLF that was cut in two
             self._after_cr = False

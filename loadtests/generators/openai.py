@@ -1,35 +1,65 @@
-"""`openai`: streaming completions and chat over the OpenAI API, as vLLM, llama.cpp and many others speak it."""
+"""`openai`: completions and chat over the OpenAI API, as vLLM, llama.cpp and many others speak it."""
 
 import random
 import time
-from typing import Any, Literal
+from typing import Any, Self
 
 import orjson
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from loadtests import prompts
 from loadtests.answer import Answer
 from loadtests.generators.base import GeneratorKind
 from loadtests.http import HttpClient, bearer
-from loadtests.outcome import Outcome
+from loadtests.lengths import Tokens, constant
+from loadtests.outcome import Outcome, RequestFailed
 from loadtests.plan import Target
+from loadtests.prompts import Api, Prompts
 from runs.recipe import Load, Strict
+from runs.units import UserPath
 
-_WORDS = (
-    *("node", "fabric", "rank", "queue", "kernel", "tensor", "buffer", "stripe", "shard", "token", "batch", "cache"),
-    *("clock", "phase", "probe", "trace", "vector", "index", "block", "layer", "scale", "slope", "noise", "pulse"),
-    *("orbit", "river", "stone", "cloud", "amber", "delta"),
-)
+_OURS = ("model", "prompt", "messages", "max_tokens", "temperature", "stream", "stream_options", "ignore_eos")
 
 
 class Options(Strict):
     """Keys of an `openai` load."""
 
-    api: Literal["completions", "chat"] = Field("completions", description="which endpoint")
-    prompt_tokens: int = Field(32, ge=1, le=1_000_000, description="words of synthetic prompt, about a token each")
-    max_tokens: int = Field(32, ge=1, description="most tokens to generate")
+    api: Api = Field("completions", description="which endpoint")
+    stream: bool = Field(True, description="false: the answer comes in one piece, without a first token to be seen")
+    prompt_tokens: Tokens = Field(
+        constant(32), description="words of synthetic prompt, about a token each: a number, or a distribution"
+    )
+    max_tokens: Tokens = Field(constant(32), description="most tokens to generate: a number, or a distribution")
+    shared_prefix_tokens: int = Field(
+        0, ge=0, le=1_000_000, description="words before each synthetic prompt that requests of a group share"
+    )
+    prefix_groups: int = Field(1, ge=1, le=1000, description="how many different shared prefixes there are")
+    prompts: UserPath | None = Field(
+        None,
+        description="JSONL file in place of synthetic prompts: prompt or messages, and max_tokens, in each line",
+    )
     temperature: float = Field(0.0, ge=0, description="0: always the likeliest token")
-    ignore_eos: bool = Field(False, description="generate max_tokens whatever the model says (vLLM, llama.cpp)")
+    ignore_eos: bool = Field(
+        False, description="generate max_tokens whatever the model says (vLLM, llama.cpp); fewer are then a failure"
+    )
     model: str | None = Field(None, description="default: the service's")
+    extra_body: dict[str, Any] = Field(
+        default_factory=dict,
+        description="further keys of each request, as the server knows them: {cache_prompt: false}",
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        # A resolved recipe holds every key: what stands at its default was not asked for.
+        synthetic = ("prompt_tokens", "shared_prefix_tokens", "prefix_groups")
+        changed = [key for key in synthetic if getattr(self, key) != type(self).model_fields[key].default]
+        if self.prompts is not None and changed:
+            raise ValueError(f"the prompts come from a file: leave {', '.join(changed)} out")
+        if self.prefix_groups > 1 and not self.shared_prefix_tokens:
+            raise ValueError("prefix_groups needs shared_prefix_tokens: how long the shared prefixes are")
+        if ours := sorted(self.extra_body.keys() & set(_OURS)):
+            raise ValueError(f"extra_body cannot hold {', '.join(ours)}: a key of the recipe's own, or ours to set")
+        return self
 
 
 class OpenAI:
@@ -41,20 +71,23 @@ class OpenAI:
         self._options = options
         self._seed = load.seed
         self._base: dict[str, Any] = {
-            "max_tokens": options.max_tokens,
             "temperature": options.temperature,
-            "stream": True,
-            "stream_options": {"include_usage": True},
+            "stream": options.stream,
+            **({"stream_options": {"include_usage": True}} if options.stream else {}),
             **({"model": options.model or target.model} if options.model or target.model else {}),
             **({"ignore_eos": True} if options.ignore_eos else {}),
+            **options.extra_body,
         }
         self._headers = {"Content-Type": "application/json", **bearer(target.secret())}
+        self._prompts: Prompts | None = None
         self._client: HttpClient | None = None
+        self._answers = self._counted = 0
 
     async def setup(self) -> dict[str, Any]:
         """See `loadtests.generators.base.Generator`."""
+        source = self._source()
         self._client = HttpClient(self._headers)
-        return {"url": self._url}
+        return {"url": self._url, **source.notes}
 
     async def attach(self) -> None:
         """See `loadtests.generators.base.Generator`."""
@@ -65,26 +98,57 @@ class OpenAI:
         if self._client is not None:
             await self._client.close()
 
-    def payload(self, number: int) -> bytes:
-        """Return the body of request `number`. Prompts differ from their first word on: no prefix cache helps."""
-        words = random.Random(f"{self._seed}/{number}").choices(_WORDS, k=self._options.prompt_tokens)  # noqa: S311
-        words[0] = f"{words[0]}{number}"
-        text = " ".join(words)
-        content = {"prompt": text} if self._options.api == "completions" else {"messages": [_message(text)]}
-        return orjson.dumps({**self._base, **content})
+    async def verify(self) -> dict[str, Any]:
+        """Say how many answers told their tokens. See `loadtests.generators.base.Verifies`."""
+        told = f"the server reported usage in {self._counted} of {self._answers} good answers"
+        unknown = "; the tokens of the others are unknown" if self._counted < self._answers else ""
+        return {"usage": told + unknown}
+
+    def _source(self) -> Prompts:
+        if self._prompts is None:
+            options = self._options
+            if options.prompts is not None:
+                self._prompts = prompts.read(options.prompts, options.api, self._seed)
+            else:
+                prefix, groups = options.shared_prefix_tokens, options.prefix_groups
+                self._prompts = prompts.synthetic(
+                    options.api, self._seed, options.prompt_tokens, prefix=prefix, groups=groups
+                )
+        return self._prompts
+
+    def payload(self, number: int) -> tuple[bytes, int]:
+        """Return the body of request `number`, and how many tokens it may generate."""
+        prompt = self._source().of(number)
+        most = prompt.max_tokens
+        if most is None:
+            # A source of its own: the prompts of two runs are the same, whatever is drawn for the answers.
+            most = self._options.max_tokens.draw(random.Random(f"{self._seed}/{number}/max_tokens"))  # noqa: S311
+        return orjson.dumps({**self._base, "max_tokens": most, **prompt.content}), most
 
     async def request(self, number: int, outcome: Outcome) -> None:
         """See `loadtests.generators.base.Generator`."""
         assert self._client is not None  # noqa: S101 - set up before the first request
-        async with self._client.stream("POST", self._url, outcome, data=self.payload(number)) as response:
-            answer = Answer(outcome)
-            async for chunk in response.content.iter_any():
-                answer.take(chunk, time.monotonic())
+        body, most = self.payload(number)
+        answer = Answer(outcome)
+        if self._options.stream:
+            async with self._client.stream("POST", self._url, outcome, data=body) as response:
+                async for chunk in response.content.iter_any():
+                    answer.take(chunk, time.monotonic())
             answer.check()
+        else:
+            _, _, data = await self._client.ask("POST", self._url, outcome, data=body)
+            answer.whole(data)
+        _check_length(outcome.tokens_out, most, exact=self._options.ignore_eos)
+        self._answers += 1
+        self._counted += outcome.tokens_out is not None
 
 
-def _message(text: str) -> dict[str, str]:
-    return {"role": "user", "content": text}
+def _check_length(tokens: int | None, most: int, *, exact: bool) -> None:
+    """Refuse an answer that is longer than asked for, or shorter where the server was told to ignore the end."""
+    if tokens is not None and (tokens > most or (exact and tokens < most)):
+        raise RequestFailed(
+            "wrong_length", f"{tokens} tokens, where {'' if exact else 'at most '}{most} were asked for"
+        )
 
 
 GENERATOR = GeneratorKind(name="openai", targets=("openai",), Options=Options, create=OpenAI)

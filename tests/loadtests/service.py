@@ -96,6 +96,51 @@ class Connection:
         self.writer.write(b"0\r\n\r\n")
         return True
 
+    def whole(self, text: str, status: int = 200, more: str = "") -> None:
+        """Answer in one piece, with further lines of the head in `more`."""
+        self.writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(text)}\r\n{more}\r\n{text}".encode())
+
+    async def whole_answer(self, tokens: float = 3, usage: float = 1, finish: float = 1) -> bool:
+        """Answer without a stream: as the API does with `stream: false`."""
+        part = {"message": {"role": "assistant", "content": "word"}} if b"/chat/" in self.head else {"text": "word"}
+        reason = {"finish_reason": "length"} if finish else {}
+        counts = {"usage": {"prompt_tokens": 7, "completion_tokens": int(tokens)}} if usage else {}
+        self.whole(json.dumps({"choices": [{**part, **reason}], **counts}))
+        return True
+
+    async def whole_error(self) -> bool:
+        """Answer 200 with an error in it."""
+        self.whole('{"error": {"message": "out of memory"}}')
+        return True
+
+    async def page(self) -> bool:
+        """Answer 200 with what a proxy says."""
+        self.whole("<html>please log in</html>")
+        return True
+
+    async def busy(self) -> bool:
+        """Answer that there are too many requests, and when to come again."""
+        self.whole('{"error": "too many"}', 429, "Retry-After: 7\r\n")
+        return True
+
+    async def aborted(self, known: float = 1) -> bool:
+        """End the stream with a reason that is none of a whole answer."""
+        self.start()
+        self.text("half")
+        self.event(choices=[{"text": "", "delta": {}, "finish_reason": "abort" if known else ["what"]}])
+        self.send(b"data: [DONE]\n\n")
+        self.writer.write(b"0\r\n\r\n")
+        return True
+
+    async def thinking(self) -> bool:
+        """Stream what the model says to itself, and nothing else."""
+        self.start()
+        self.event(choices=[{"delta": {"reasoning_content": "hm"}}])
+        self.event(choices=[{"delta": {"reasoning": "so"}}])
+        self.send(b"data: [DONE]\n\n")
+        self.writer.write(b"0\r\n\r\n")
+        return True
+
     async def closer(self) -> bool:
         """Answer one request a connection, promise to keep it, and close it on the second."""
         return False if self.served else await self.steady()
