@@ -40,7 +40,7 @@ class Tool(Protocol):
 
 def as_asked(load: Load, _options: Any) -> tuple[Phase, ...]:
     """Return the phases of the recipe."""
-    return load.phases
+    return load.stages
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """One phase of a tool: what it tells on the way, counted and recorded as the engine does with its own requests."""
 
 import asyncio
+import contextlib
 import os
 import resource
 import time
@@ -16,7 +17,7 @@ from loadtests.aggregate import Aggregate
 from loadtests.importers.base import Row
 from loadtests.metrics import Metrics
 from loadtests.outcome import Outcome
-from loadtests.progress import Span
+from loadtests.progress import Span, Stop
 from loadtests.records import Recorder
 from loadtests.window import Window
 from runs.recipe import Phase
@@ -65,6 +66,7 @@ class Stage:
     failed: int = 0
     dropped: int = 0
     cpu: float | None = None
+    stopped: Stop | None = None
     _lags: "array[float]" = field(default_factory=lambda: array("d"))
     _cpu_before: float = field(default_factory=_children_cpu)
 
@@ -75,6 +77,13 @@ class Stage:
     def end(self, moment: int | None = None) -> None:
         """Say when the load ended, where that is not at the planned end of the phase."""
         self.over = time.time_ns() if moment is None else moment
+
+    async def rest(self) -> None:
+        """Wait for the planned end of the phase: a tool that has sent all in good time is not yet over."""
+        left = self.begun / 1e9 + self.phase.duration - time.time()
+        if left > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.asked.wait(), left)
 
     def add(self, row: Row, number: int | None = None) -> None:
         """Record one request; `number` is the tool's own where it knows one, which is then unique in the load."""
@@ -128,6 +137,7 @@ class Stage:
         planned = self.begun + round(self.phase.duration * 1e9)
         if self.over is None:
             self.over = min(planned, time.time_ns())
+        self.stopped = "interrupted" if self.asked.is_set() else "time"
 
     def span(self, *, with_lags: bool) -> Span:
         """Return the phase as others read it."""
@@ -147,6 +157,7 @@ class Stage:
             users=phase.users,
             arrival=phase.arrival if phase.rate is not None else None,
             think=phase.think,
+            stopped=self.stopped,
             intended=self.sent + self.dropped,
             sent=self.sent,
             ok=self.ok,
