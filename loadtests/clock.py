@@ -7,11 +7,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock:
-    """Turns times of the event loop (monotonic seconds) into UTC nanoseconds by one anchor."""
+    """Turns times of the event loop (monotonic seconds) into UTC nanoseconds by one anchor.
 
-    def __init__(self) -> None:
-        self._monotonic = time.monotonic()
-        self._utc = time.time_ns()
+    The anchor is now, or one that another process gave: then all have one clock, whatever their nodes' say.
+    """
+
+    def __init__(self, anchor: tuple[float, int] | None = None) -> None:
+        self._monotonic, self._utc = anchor or (time.monotonic(), time.time_ns())
 
     def utc_ns(self, monotonic: float) -> int:
         """Return the UTC time in ns of a monotonic time in seconds."""
@@ -20,3 +22,7 @@ class Clock:
     def utc(self, monotonic: float) -> datetime:
         """Return the same cut to microseconds, so that what began with a phase did not begin before it."""
         return _EPOCH + timedelta(microseconds=self.utc_ns(monotonic) // 1000)
+
+    def monotonic(self, utc_ns: int) -> float:
+        """Return the monotonic time in seconds of a UTC time in ns."""
+        return self._monotonic + (utc_ns - self._utc) / 1e9

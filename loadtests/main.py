@@ -75,7 +75,7 @@ class _Load:
             raise _PlanError(f"{plan.token_file} is empty: /metrics would be open to everybody")
         if not plan.output.is_dir():
             raise _PlanError(f"{plan.output} is no directory")
-        self._metrics = Metrics(phase.name for phase in self._load.phases)
+        self._metrics = Metrics(phase.name for phase in self._load.stages)
         self._engine: Engine | ToolRun | None = None
         self._ended = asyncio.Event()
 

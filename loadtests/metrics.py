@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -23,19 +23,44 @@ class _Now(Collector):
     A client that is short of either does not measure the service.
     """
 
-    def __init__(self) -> None:
-        self.rate_asked: float | None = None
+    def __init__(self, shard: int) -> None:
+        self._shard = str(shard)
+        self.rate_asked: float | Callable[[], float] | None = None
 
     def collect(self) -> Iterable[Metric]:
         """See prometheus_client."""
         if self.rate_asked is not None:  # a closed loop asks for no rate, and 0 would be a lie
             text = "Requests a second that the current open-loop phase asks for."
-            yield GaugeMetricFamily("load_rate_asked", text, self.rate_asked)
-        text = "CPU time of the load process, in seconds."
-        yield CounterMetricFamily("load_process_cpu_seconds", text, time.process_time())
+            rate = self.rate_asked() if callable(self.rate_asked) else self.rate_asked
+            yield GaugeMetricFamily("load_rate_asked", text, rate)
+        cpu = time.process_time()
+        text = "CPU time of the load, in seconds; all its processes together."
+        yield CounterMetricFamily("load_process_cpu_seconds", text, cpu)
+        text = "CPU time of each load process, in seconds: it has one event loop, so that 1 a second is full."
+        family = CounterMetricFamily("load_client_cpu_seconds", text, labels=["shard"])
+        family.add_metric([self._shard], cpu)
+        yield family
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         memory = "load_process_resident_memory_bytes"
-        yield GaugeMetricFamily(memory, "Resident memory of the load process.", pages * os.sysconf("SC_PAGE_SIZE"))
+        yield GaugeMetricFamily(memory, "Resident memory of the load.", pages * os.sysconf("SC_PAGE_SIZE"))
+
+
+class Known:
+    """Words that become values of a label: the first `most` as they are, `other` for all that come later.
+
+    A histogram has 46 series for each value; a generator that named each file would drown Prometheus.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._words = most, set[str]()
+
+    def word(self, word: str) -> str:
+        """Return the label's value."""
+        if word not in self._words:
+            if len(self._words) >= self._most:
+                return "other"
+            self._words.add(word)
+        return word
 
 
 class PhaseSeries:
@@ -82,6 +107,22 @@ class PhaseSeries:
             self._service.observe(outcome.done - outcome.sent)
             if outcome.first_token is not None:
                 metrics.first_token.labels(phase).observe(outcome.first_token - intended)
+        self._contents(outcome)
+        self._parts(outcome)
+
+    def _parts(self, outcome: Outcome) -> None:
+        """Count which kind of request it was, and the stages that it went through."""
+        metrics, phase = self._metrics, self._phase
+        if outcome.operation is not None:
+            operation = metrics.known_operations.word(outcome.operation)
+            metrics.operations.labels(phase, operation, "ok" if outcome.ok else "error").inc()
+        if outcome.ok:
+            for stage, seconds in outcome.stages.items():
+                metrics.stages.labels(phase, metrics.known_stages.word(stage)).observe(seconds)
+
+    def _contents(self, outcome: Outcome) -> None:
+        """Count what an answer held."""
+        metrics, phase = self._metrics, self._phase
         if outcome.gaps:
             gaps = metrics.gaps.labels(phase)
             for gap in outcome.gaps:
@@ -92,6 +133,8 @@ class PhaseSeries:
         for direction, tokens in (("in", outcome.tokens_in), ("out", outcome.tokens_out)):
             if tokens is not None:
                 metrics.tokens.labels(direction).inc(tokens)
+        if outcome.sent_bytes:
+            metrics.sent_bytes.inc(outcome.sent_bytes)
         if outcome.retries:
             metrics.retries.inc(outcome.retries)
 
@@ -99,9 +142,9 @@ class PhaseSeries:
 class Metrics:
     """All series of one load, in a registry of its own."""
 
-    def __init__(self, phases: Iterable[str]) -> None:
+    def __init__(self, phases: Iterable[str], shard: int = 0) -> None:
         self.registry = registry = CollectorRegistry()
-        self._now = _Now()
+        self._now = _Now(shard)
         registry.register(self._now)
 
         def histogram(name: str, text: str, buckets: tuple[float, ...] = _BUCKETS) -> Histogram:
@@ -122,6 +165,16 @@ class Metrics:
         self.first_token = histogram("load_time_to_first_token_seconds", "From the intended time to the first content.")
         self.gaps = histogram("load_inter_token_seconds", "Between two pieces of content of one answer.")
         self.lag = histogram("load_client_lag_seconds", "From the intended time to the sending: the client's delay.")
+        self.operations = counter(
+            "load_operations", "Requests that ended, by kind of request and outcome.", "phase", "operation", "outcome"
+        )
+        self.stages = Histogram(
+            *("load_stage_duration_seconds", "Time in each stage of a request that succeeded.", ["phase", "stage"]),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self.known_operations, self.known_stages = Known(20), Known(12)
+        self.sent_bytes = counter("load_sent_bytes", "Bytes of requests, where the load is about bytes.")
         self.recall = histogram("load_recall", "Recall against the exact answer, 0 to 1.", _RECALL)
         self.in_flight = gauge("load_requests_in_flight", "Requests whose time has come and that have not ended.")
         self.users = gauge("load_users", "Users of the current closed-loop phase.")
@@ -137,7 +190,7 @@ class Metrics:
         self._words = dict.fromkeys(("setup", *names, "drain", "done"))
         self.enter("setup")
 
-    def enter(self, current: str, *, rate: float | None = None, users: int | None = None) -> None:
+    def enter(self, current: str, *, rate: float | Callable[[], float] | None = None, users: int | None = None) -> None:
         """Say which phase it is now, and what it asks for."""
         self._now.rate_asked = rate
         self.users.set(users or 0)

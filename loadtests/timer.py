@@ -26,7 +26,7 @@ def _error() -> OSError:
 
 
 class Timer:
-    """Wakes one waiter at a time of `time.monotonic`, or when it is cancelled for good."""
+    """Wakes one waiter at a time of `time.monotonic`, before that when it is told to, or cancelled for good."""
 
     def __init__(self) -> None:
         self._descriptor: int = _LIBC.timerfd_create(time.CLOCK_MONOTONIC, _TFD_NONBLOCK | _TFD_CLOEXEC)
@@ -38,7 +38,7 @@ class Timer:
         self._loop.add_reader(self._descriptor, self._fire)
 
     async def until(self, due: float) -> None:
-        """Return at `due` (seconds of `time.monotonic`), at once if it is past, or when cancelled.
+        """Return at `due` (seconds of `time.monotonic`), at once if it is past, or when woken or cancelled.
 
         Gives way to other tasks in any case, so that a caller that is late does not keep them from their work.
         """
@@ -56,7 +56,7 @@ class Timer:
     def cancel(self) -> None:
         """Wake the waiter now, and let nobody wait any more."""
         self._cancelled = True
-        self._wake()
+        self.wake()
 
     def close(self) -> None:
         """Give the descriptor back."""
@@ -66,8 +66,9 @@ class Timer:
     def _fire(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self._descriptor, 8)
-            self._wake()
+            self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Wake the waiter now: what it waits for may have changed."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)

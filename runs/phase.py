@@ -79,7 +79,7 @@ class Phase(Strict):
             "burstiness": ("arrival: gamma", self.arrival == "gamma"),
             "time_scale": ("trace", self.trace is not None),
             "column": ("trace", self.trace is not None),
-            "arrival": ("rate, ramp or steps", self.users is None and self.trace is None),
+            "arrival": ("rate, ramp or steps", self.trace is None),
             "think": ("users", self.users is not None),
             "stagger": ("users", self.users is not None),
             "window": ("until: steady", self.until is not None),
