@@ -41,8 +41,12 @@ class Chroma:
             "persist_path": str(context.scratch / "data"),
             "allow_reset": False,
         }
-        # It speaks OTLP/gRPC only; the receiver's secret is in OTEL_EXPORTER_OTLP_HEADERS, which `env` has.
+        env = {"ANONYMIZED_TELEMETRY": "False", **context.env}
         if options.traces and (receiver := context.otlp_grpc()) is not None:
+            # It speaks OTLP/gRPC only. The environment, where the receiver's secret is, would win over the file with
+            # an endpoint for HTTP.
+            env["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://{receiver}"
+            env["OTEL_EXPORTER_OTLP_PROTOCOL"] = "grpc"
             config["open_telemetry"] = {
                 "endpoint": f"http://{receiver}",
                 "service_name": context.name,
@@ -55,7 +59,7 @@ class Chroma:
             role=SERVICE_ROLE,
             node=context.node,
             argv=(binary, "run", str(path)),
-            env={"ANONYMIZED_TELEMETRY": "False", **context.env},
+            env=env,
             prepare=(("mkdir", "-p", "-m", "700", str(context.scratch)),),
             probe=HttpProbe(f"{url}/api/v2/heartbeat"),
             ready_within=context.ready_within,
@@ -63,8 +67,10 @@ class Chroma:
         )
         notes = (
             f"{context.name}: Chroma 1.x has no authentication: while it runs, whoever reaches the node may use it",
-            f"{context.name}: Chroma has no /metrics: it is watched through its process, its traces and the load",
+            f"{context.name}: Chroma has no /metrics: it is watched by its process, what it sends by OTLP, and the load",
         )
+        if "open_telemetry" in config:  # RUST_LOG would silence the log, and the spans with it
+            notes += (f"{context.name}: with traces Chroma logs each request too: `traces: false` spares it the work",)
         target = Target(protocol="chroma", url=url)
         return ServicePlan((program,), target, versions=((context.name, _version(binary)),), notes=notes)
 
