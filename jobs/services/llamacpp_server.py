@@ -21,6 +21,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--parallel", type=int, default=1)
     parser.add_argument("--ctx-size", type=int, default=4096)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--embeddings", action="store_true")
+    parser.add_argument("--pooling", choices=("mean", "cls", "last"), default="mean")
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--ubatch-size", type=int)
     options = parser.parse_args(argv)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
 
@@ -36,6 +40,13 @@ def main(argv: list[str]) -> int:
     params.n_parallel = options.parallel
     params.n_ctx = options.ctx_size
     params.offline = True
+    if options.embeddings:
+        params.embedding = True
+        params.pooling_type = getattr(xllamacpp.llama_pooling_type, f"LLAMA_POOLING_TYPE_{options.pooling.upper()}")
+    if options.batch_size:
+        params.n_batch = options.batch_size
+    if options.ubatch_size:
+        params.n_ubatch = options.ubatch_size
     if options.threads:
         params.cpuparams.n_threads = options.threads
         params.cpuparams_batch.n_threads = options.threads

@@ -89,14 +89,14 @@ def pgvector() -> Iterator[Target]:
 
 
 @contextlib.contextmanager
-def llamacpp() -> Iterator[Target]:
-    """Run llama.cpp's server; gives what a load drives."""
+def llamacpp(*more: str) -> Iterator[Target]:
+    """Run llama.cpp's server, with `more` on its command line; gives what a load drives."""
     with scratch() as place:
         secret, port = place / "key", free_port()
         secret.write_text(SECRET)
         url = f"http://127.0.0.1:{port}"
         argv = ["--model", str(tiny_model.ensure()), "--alias", "tiny", "--host", "127.0.0.1", "--port", str(port)]
-        argv += ["--api-key-file", str(secret), "--parallel", "4", "--threads", "1"]
+        argv += ["--api-key-file", str(secret), "--parallel", "4", "--threads", "1", *more]
 
         def ready() -> bool:
             with contextlib.suppress(requests.ConnectionError):

@@ -6,7 +6,11 @@ all that a test needs: http://127.0.0.1:PORT/steady?ttft=0.05 would be cut by th
 """
 
 import asyncio
+import base64
 import json
+import math
+import random
+import struct
 import time
 
 import uvloop
@@ -113,6 +117,24 @@ class Connection:
         self.whole('{"error": {"message": "out of memory"}}')
         return True
 
+    async def vectors(self, dim: float = 8, **faults: float) -> bool:
+        """Answer /v1/embeddings: a vector for each text, that only depends on the text; with one fault, if asked."""
+        asked = json.loads(self.body)
+        self.service.asked += 1
+        rows = []
+        for index, text in enumerate(asked["input"]):
+            size = int(dim) + ("ragged" in faults and index == 1) + ("growing" in faults and self.service.asked)
+            numbers = random.Random(text + str(self.service.asked if "noise" in faults else ""))
+            values = [numbers.gauss(0, 1) for _ in range(size)]
+            if index == 1 and ("zero" in faults or "nan" in faults):
+                values = [0.0 if "zero" in faults else math.nan] * size
+            packed = base64.b64encode(struct.pack(f"<{size}f", *values)).decode()
+            rows.append({"index": index, "embedding": packed if asked["encoding_format"] == "base64" else values})
+        if "swapped" in faults:
+            rows.reverse()
+        self.whole(json.dumps({"data": rows["less" in faults :], "usage": {"prompt_tokens": 5}}))
+        return True
+
     async def page(self) -> bool:
         """Answer 200 with what a proxy says."""
         self.whole("<html>please log in</html>")
@@ -206,6 +228,7 @@ class Service:
     """All connections share when the first request came."""
 
     first: float | None = None
+    asked = 0
 
     async def run(self) -> None:
         """Serve for good."""
