@@ -1,4 +1,7 @@
-"""Every request on disk: streamed while the load goes, so that a kill loses a second at most; Parquet at the end."""
+"""Every request on disk: streamed while the load goes, so that a kill loses a second at most; Parquet at the end.
+
+Each process of a load has a stream of its own; they become one file.
+"""
 
 import os
 import threading
@@ -17,6 +20,9 @@ from runs.records import SCHEMA
 STREAM = "requests.arrows"
 PARQUET = "requests.parquet"
 
+_STREAMS = "requests*.arrows"
+_MADE_OF = "dashcam.streams"
+
 _PLAIN = pa.schema(
     [pa.field(f.name, pa.string() if pa.types.is_dictionary(f.type) else f.type, nullable=f.nullable) for f in SCHEMA]
 )
@@ -28,8 +34,8 @@ _BATCH = 8192
 class Recorder:
     """Appends requests to an Arrow stream; `flush` makes them readable by others. Holds what came since the last."""
 
-    def __init__(self, directory: Path) -> None:
-        self._file = (directory / STREAM).open("wb")
+    def __init__(self, directory: Path, name: str = STREAM) -> None:
+        self._file = (directory / name).open("wb")
         self._writer = pa.ipc.new_stream(self._file, _PLAIN)
         self._rows: deque[tuple[Any, ...]] = deque()
         self._lock = threading.Lock()
@@ -78,28 +84,54 @@ def row(
     )
 
 
-def finish(directory: Path) -> int:
-    """Turn the stream in `directory` into Parquet, batch by batch; returns the number of requests.
+def stream(shard: int, shards: int) -> str:
+    """Return the name of the stream of process `shard` of `shards`."""
+    return STREAM if shards == 1 else f"requests-{shard:04d}.arrows"
 
-    A stream with a torn end gives what is whole of it. Without a stream, or called again, nothing changes.
-    Raises OSError; then the stream is still there.
+
+def finish(directory: Path) -> int:
+    """Turn the streams in `directory` into one Parquet file, batch by batch; returns the number of requests.
+
+    Rows stand in the order in which requests ended, one process after another. A stream with a torn end gives what is
+    whole of it. Without a stream, or called again, nothing changes. Raises OSError; then the streams are still there.
     """
-    stream, target = directory / STREAM, directory / PARQUET
-    if not stream.exists():
-        return int(pq.read_metadata(target).num_rows) if target.exists() else 0
+    streams, target = sorted(directory.glob(_STREAMS)), directory / PARQUET
+    made_of, before = _made_of(target)
+    if not streams or made_of > len(streams):  # the latter: somebody was killed while removing the streams
+        _remove(streams)
+        return before
     temporary = directory / f".{PARQUET}.tmp"
     try:
-        with stream.open("rb") as source, temporary.open("wb") as sink:
+        with temporary.open("wb") as sink:
             with pq.ParquetWriter(sink, SCHEMA, compression="zstd") as writer:
-                count = sum(_copy(table, writer) for table in _tables(source))
+                count = sum(_add(each, writer) for each in streams)
+                writer.add_key_value_metadata({_MADE_OF: str(len(streams))})
             sink.flush()
             os.fsync(sink.fileno())
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
     sync_directory(directory)
-    stream.unlink()
+    _remove(streams)
     return count
+
+
+def _made_of(target: Path) -> tuple[int, int]:
+    """Return of how many streams a file was made, and its number of requests."""
+    if not target.exists():
+        return 0, 0
+    found = pq.read_metadata(target)
+    return int((found.metadata or {}).get(_MADE_OF.encode(), 1)), int(found.num_rows)
+
+
+def _remove(streams: list[Path]) -> None:
+    for each in streams:
+        each.unlink()
+
+
+def _add(path: Path, writer: pq.ParquetWriter) -> int:
+    with path.open("rb") as source:
+        return sum(_copy(table, writer) for table in _tables(source))
 
 
 def _copy(table: pa.Table, writer: pq.ParquetWriter) -> int:

@@ -170,3 +170,28 @@ def test_memory_stays_flat(tmp_path):
     recorder.close()
     assert records.finish(tmp_path) == 300_000
     assert pool.max_memory() <= max(peak, before + (40 << 20))
+
+
+def test_streams_of_several_processes_become_one_file(tmp_path):
+    """Each process has its stream; one Parquet file holds the requests of all, and the streams are gone."""
+    for shard in range(3):
+        recorder = Recorder(tmp_path, records.stream(shard, 3))
+        for number in range(shard, 10_000, 3):
+            recorder.add(a_row(number))
+        recorder.close()
+    assert records.finish(tmp_path) == 10_000
+    assert sorted(pq.read_table(tmp_path / PARQUET)["request"].to_pylist()) == list(range(10_000))
+    assert [path.name for path in tmp_path.iterdir()] == [PARQUET]
+
+
+def test_a_kill_while_streams_are_removed_loses_nothing(tmp_path):
+    """Where some of the streams are gone already, the file that was made of all of them stays."""
+    for shard in range(2):
+        recorder = Recorder(tmp_path, records.stream(shard, 2))
+        recorder.add(a_row(shard))
+        recorder.close()
+    last = (tmp_path / records.stream(1, 2)).read_bytes()
+    assert records.finish(tmp_path) == 2
+    (tmp_path / records.stream(1, 2)).write_bytes(last)
+    assert records.finish(tmp_path) == 2
+    assert pq.read_table(tmp_path / PARQUET).num_rows == 2
