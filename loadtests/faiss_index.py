@@ -64,7 +64,8 @@ class FaissIndex:
     def search(self, query: Vectors, how: Search) -> tuple[list[int], list[float]]:
         """Return ids and distances (Euclidean, or 1 - cosine similarity) of the nearest, nearest first.
 
-        One query takes one thread, and lets go of the interpreter's lock meanwhile. Raises ValueError for another dimension.
+        One query takes one thread, and lets go of the interpreter's lock meanwhile. Raises ValueError for another
+        dimension.
         """
         if query.shape != (self.dim,):
             raise ValueError(f"a query of shape {query.shape} for an index of {self.dim} dimensions")

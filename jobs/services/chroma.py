@@ -65,14 +65,14 @@ class Chroma:
             ready_within=context.ready_within,
             port=port,
         )
-        notes = (
+        notes = [
             f"{context.name}: Chroma 1.x has no authentication: while it runs, whoever reaches the node may use it",
-            f"{context.name}: Chroma has no /metrics: it is watched by its process, what it sends by OTLP, and the load",
-        )
+            f"{context.name}: Chroma has no /metrics: it is watched by its process, its OTLP, and the load",
+        ]
         if "open_telemetry" in config:  # RUST_LOG would silence the log, and the spans with it
-            notes += (f"{context.name}: with traces Chroma logs each request too: `traces: false` spares it the work",)
+            notes.append(f"{context.name}: with traces Chroma logs each request too: `traces: false` spares it that")
         target = Target(protocol="chroma", url=url)
-        return ServicePlan((program,), target, versions=((context.name, _version(binary)),), notes=notes)
+        return ServicePlan((program,), target, versions=((context.name, _version(binary)),), notes=tuple(notes))
 
 
 def _version(binary: str) -> str:
