@@ -10,6 +10,7 @@ from datetime import datetime
 from reports import honesty, objectives
 from reports.evidence import Evidence
 from reports.honesty import Level, finding
+from reports.state import state_kept
 from reports.statistics import needed
 from reports.words import clock, count, display, ended_with
 from runs.manifest import Finding, Process, Verdict
@@ -160,6 +161,7 @@ RULES: tuple[Rule, ...] = (
     completed,
     measured,
     failures,
+    state_kept,
     honesty.asked_rate,
     honesty.kept_up,
     honesty.little,

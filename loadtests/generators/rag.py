@@ -29,7 +29,7 @@ from loadtests.tracing import Trace, Tracing
 from loadtests.vectors.base import Backend, IndexOptions, Search
 from runs.recipe import Load
 
-_ALIKE = 0.98
+_ALIKE = 0.999
 """Least cosine similarity of a question's embedding to that which the same server gave for it before the load."""
 _AT_ONCE = 4
 

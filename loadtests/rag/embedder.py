@@ -7,6 +7,7 @@ import numpy as np
 import orjson
 
 from loadtests.dataset import Vectors
+from loadtests.generators.embeddings import read
 from loadtests.http import HttpClient, bearer
 from loadtests.outcome import Outcome, RequestFailed
 from loadtests.plan import Target
@@ -25,24 +26,13 @@ class Embedder:
         """Return one vector a text, shape (texts, dimensions). Raises RequestFailed."""
         body = orjson.dumps({**self._base, "input": list(texts)})
         _, _, answer = await self._http.ask("POST", self._url, outcome, data=body, headers=headers)
-        return parse(answer, len(texts))
+        vectors: Vectors = read(answer, len(texts), outcome)
+        if not np.isfinite(vectors).all():
+            raise RequestFailed("not_finite", "a vector holds what is no number")
+        if not vectors.any(axis=1).all():
+            raise RequestFailed("zero_vector", "a vector holds zeros only: it has no direction")
+        return vectors
 
     async def close(self) -> None:
         """Let go of connections."""
         await self._http.close()
-
-
-def parse(body: bytes, count: int) -> Vectors:
-    """Read an answer with `count` vectors. Raises RequestFailed: malformed, or wrong_answer."""
-    try:
-        data = orjson.loads(body)["data"]
-        ordered = sorted(data, key=lambda item: item["index"])
-        rows = [item["embedding"] for item in ordered]
-        vectors = np.array(rows, dtype=np.float32)
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise RequestFailed("malformed", f"no embeddings: {body[:200].decode(errors='replace')}") from error
-    if [item["index"] for item in ordered] != list(range(count)) or vectors.ndim != 2 or vectors.shape[1] == 0:
-        raise RequestFailed("wrong_answer", f"{len(rows)} embeddings of shape {vectors.shape}, not {count}")
-    if not np.isfinite(vectors).all() or not vectors.any(axis=1).all():
-        raise RequestFailed("wrong_answer", "an embedding that is not finite, or nothing but zeros")
-    return vectors

@@ -1,16 +1,13 @@
-"""Parts of a `rag` load without its services: texts, embeddings, options."""
-
-import json
+"""Parts of a `rag` load without its services: texts, roles, options."""
 
 import pytest
 from pydantic import ValidationError
 
 from loadtests.generators import registry
 from loadtests.generators.rag import Options
-from loadtests.outcome import RequestFailed, SetupError
+from loadtests.outcome import SetupError
 from loadtests.rag import corpus
 from loadtests.rag.corpus import CorpusOptions
-from loadtests.rag.embedder import parse
 
 
 def test_made_texts():
@@ -35,39 +32,6 @@ def test_texts_of_files(tmp_path):
         texts.write_text(bad)
         with pytest.raises(SetupError, match=words):
             corpus.make(options)
-
-
-def answer(*rows, start=0):
-    """Return an answer of the endpoint."""
-    data = [{"index": index, "embedding": row} for index, row in enumerate(rows, start)]
-    return json.dumps({"data": data[::-1]}).encode()
-
-
-def test_embeddings_are_put_in_order():
-    """The server may give embeddings in any order."""
-    assert parse(answer([1, 2], [3, 4]), 2).tolist() == [[1, 2], [3, 4]]
-
-
-@pytest.mark.parametrize(
-    ("body", "kind"),
-    [
-        (b"no", "malformed"),
-        (b"[]", "malformed"),
-        (b'{"data": [{"index": 0}]}', "malformed"),
-        (answer([1, 2], [3]), "malformed"),
-        (answer(["a"]), "malformed"),
-        (answer([1, 2], [3, 4], [5, 6]), "wrong_answer"),
-        (answer([1, 2], [3, 4], start=1), "wrong_answer"),
-        (answer([], []), "wrong_answer"),
-        (answer([0, 0], [1, 1]), "wrong_answer"),
-        (b'{"data": [{"index": 0, "embedding": [1]}, {"index": 1, "embedding": [1e999]}]}', "malformed"),
-    ],
-)
-def test_embeddings_that_are_none(body, kind):
-    """What is no answer, or not the one asked for, has its kind."""
-    with pytest.raises(RequestFailed) as caught:
-        parse(body, 2)
-    assert caught.value.kind == kind
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ BROKEN: dict[str, Callable[[], Verdict]] = {
     "completed": lambda: judged(ending="failed", reason="llm died\n    | Killed"),
     "measured": lambda: judged([one for one in made.steady_rows() if one["phase"] == "warmup"]),
     "failures": lambda: judged(failing(0.05)),
+    "state_kept": lambda: judged(load_result={"violation": "invariant: accounts 5, tellers 4"}),
     "asked_rate": lambda: judged(made.steady_rows(rate=14.0)),
     "kept_up": lambda: judged(overload(12.0)),
     "little": lambda: judged([*made.closed_loop("steady", 5.0, 30.0, users=1, took=0.05, think=0.1)], phases=(CLOSED,)),
