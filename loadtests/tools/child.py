@@ -24,7 +24,7 @@ class Child:
         """Start a program with standard output and error going to NAME.out and NAME.err. Raises OSError."""
         with out.with_suffix(".out").open("wb") as output, out.with_suffix(".err").open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
-                *argv, env=env, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=errors,
+                *argv, env=dict(env), stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=errors,
                 cwd=cwd, start_new_session=True,
             )  # fmt: skip
         return cls(process)

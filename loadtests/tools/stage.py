@@ -49,7 +49,8 @@ class Account:
 class Stage:
     """Moments are UTC nanoseconds, `begun` and `over` those of the load itself, not of the tool's start and end.
 
-    `first` is the number of the first request that it may send, `place` the folder of the tool's own files.
+    `client`: the tool's CPU time is a client's, which must not be scarce, and not the work that is measured. `first` is
+    the number of the first request that it may send, `place` the folder of the tool's own files.
     """
 
     phase: Phase
@@ -65,6 +66,7 @@ class Stage:
     ok: int = 0
     failed: int = 0
     dropped: int = 0
+    client: bool = True
     cpu: float | None = None
     stopped: Stop | None = None
     _lags: "array[float]" = field(default_factory=lambda: array("d"))
@@ -133,7 +135,8 @@ class Stage:
 
     def close(self) -> None:
         """Take the CPU time of the programs that this phase ran."""
-        self.cpu = _children_cpu() - self._cpu_before
+        if self.client:
+            self.cpu = _children_cpu() - self._cpu_before
         planned = self.begun + round(self.phase.duration * 1e9)
         if self.over is None:
             self.over = min(planned, time.time_ns())
