@@ -102,6 +102,8 @@ def little(evidence: Evidence) -> Iterator[Finding]:
             continue
         begin, end = phase.started.timestamp(), phase.ended.timestamp()
         mine = requests.select(requests.user < users)  # those of an open loop have no user: NaN
+        if np.isnan(window.requests.user).all():  # nor have those of tools that do not say whose they were
+            mine = window.requests
         waiting = mean_in_system(mine.at("intended"), mine.at("done"), begin, end)
         done = window.requests.at("done")
         thinking = mean_in_system(done, done + phase.think, begin, end)
@@ -145,7 +147,7 @@ def client_lag(evidence: Evidence) -> Iterator[Finding]:
 
 
 def client_cpu(evidence: Evidence) -> Iterator[Finding]:
-    """See that the client had CPU to spare: one event loop can use one core (locust warns at 90 % too).
+    """See that the client had CPU to spare: one event loop can use one core, a tool all (locust warns at 90 % too).
 
     A loop that stood still for 0.1 s is worth a warning: what it measured meanwhile is late by that.
     """
@@ -154,9 +156,10 @@ def client_cpu(evidence: Evidence) -> Iterator[Finding]:
         if not phase.measured or seconds <= 0:
             continue
         own = evidence.load_phase(phase.name)
-        used, loop = _number(own, "cpu_seconds"), _number(own, "loop_lag_max")
-        if used is not None and used / seconds > CPU_SHARE:
-            text = f"phase {phase.name}: the load process used {used / seconds:.0%} of a core: it was the bottleneck"
+        used, loop, cores = (_number(own, name) for name in ("cpu_seconds", "loop_lag_max", "cpu_cores"))
+        if used is not None and used / seconds > CPU_SHARE * (cores or 1.0):
+            of = "a core" if (cores or 1.0) == 1.0 else f"a core of {cores:g}"
+            text = f"phase {phase.name}: the load process used {used / seconds:.0%} of {of}: it was the bottleneck"
             yield finding("client_cpu", "invalid", text, phase=phase.name, cpu_cores=round(used / seconds, 3))
         if loop is not None and loop > LOOP_LAG_SECONDS:
             text = f"phase {phase.name}: the client's event loop stood still for {display(loop, 's')}"

@@ -14,7 +14,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from reports import objectives
+from reports import objectives, tools
 from reports import verdict as rules
 from reports.evidence import Evidence
 from reports.panels import GROUPS
@@ -89,7 +89,7 @@ def word(verdict: Verdict) -> str:
 
 def plain(evidence: Evidence, verdict: Verdict) -> str:
     """Return the verdict in one sentence."""
-    if not evidence.measured.count:
+    if not evidence.measured.count and not tools.measured(evidence):
         return "There is nothing to believe: no request was recorded in a measured phase."
     if not verdict.valid:
         reasons = sum(finding.level == "invalid" for finding in verdict.findings)

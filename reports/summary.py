@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from reports import objectives
+from reports import objectives, tools
 from reports.evidence import Evidence
 from reports.statistics import Quantile
 from reports.window import TIMES, Window
@@ -28,7 +28,7 @@ def summarise(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
         "valid": verdict.valid,
         "findings": [finding.model_dump(mode="json") for finding in verdict.findings],
         "notes": manifest.notes,
-        "headline": [row for row in headline(window) if row["value"] is not None],
+        "headline": [row for row in (*headline(window), *tools.headline(evidence)) if row["value"] is not None],
         "measured": figures(window),
         "phases": {phase.name: _phase(evidence, phase) for phase in manifest.phases},
         "objectives": [

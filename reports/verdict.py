@@ -7,7 +7,7 @@ reserve that a reader must know. A slow service is no fault of the numbers.
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from reports import honesty, objectives
+from reports import honesty, objectives, tools
 from reports.evidence import Evidence
 from reports.honesty import Level, finding
 from reports.state import state_kept
@@ -56,6 +56,8 @@ def measured(evidence: Evidence) -> Iterator[Finding]:
     for trouble in evidence.troubles:
         yield finding("measured", "invalid", trouble)
     window = evidence.measured
+    if window.count == 0 and any(figures.count for figures in tools.measured(evidence)):
+        return
     if window.count == 0:
         text = "no request was recorded in a measured phase"
         yield finding("measured", "invalid", text, requests_in_all=len(evidence.requests))
@@ -167,6 +169,9 @@ RULES: tuple[Rule, ...] = (
     honesty.little,
     honesty.client_lag,
     honesty.client_cpu,
+    tools.operations_failed,
+    tools.tool_rate,
+    tools.tool_told,
     targets_up,
     died,
     enough_samples,
