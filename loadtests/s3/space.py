@@ -50,11 +50,13 @@ class Space:
         status, _, _ = await self._client.ask("HEAD", "", Outcome(), accept=(200, 404))
         if status != 200:
             await self._client.ask("PUT", "", Outcome())
-        keys = [name async for name in self._all()]
+        keys = []
+        async for name in self._all():
+            if name != MARKER and not _OURS.fullmatch(name):
+                raise self._foreign(name)  # at the first: there may be millions
+            keys.append(name)
         if keys and MARKER not in keys:
             raise self._foreign(keys[0])
-        if strange := [name for name in keys if name != MARKER and not _OURS.fullmatch(name)]:
-            raise self._foreign(strange[0])
         await self._client.ask("PUT", self._prefix + MARKER, Outcome(), data=_MARK)
         await self._abort_uploads()
         await self._delete(name for name in keys if name != MARKER)
