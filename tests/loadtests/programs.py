@@ -1,4 +1,4 @@
-"""Real services for the tests: PostgreSQL with pgvector, and llama.cpp's server with a tiny random model."""
+"""Real services for the tests: PostgreSQL with pgvector, llama.cpp's server with a tiny random model, Triton."""
 
 import contextlib
 import importlib.util
@@ -12,13 +12,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import requests
 
+from jobs.services import catalogue, tiny_model
 from jobs.services import seaweedfs as seaweedfs_service
-from jobs.services import tiny_model
-from jobs.services.base import Context
+from jobs.services.base import Context, ServicePlan
 from loadtests.plan import Target
 from tests.loadtests.tools import ROOT, free_port
 
@@ -108,34 +109,55 @@ def llamacpp(*more: str) -> Iterator[Target]:
             yield Target(protocol="openai", url=url, secret_file=secret, model="tiny")
 
 
+def a_context(place: Path, name: str) -> Context:
+    """Give what a service kind plans with: `place` holds scratch and secrets."""
+
+    def secret(file: str, value: str) -> Path:
+        path = place / file
+        path.touch(mode=0o600)
+        path.write_text(value)
+        return path
+
+    return Context(
+        run_id="20260101-000000-test-abcd",
+        name=name,
+        node=0,
+        node_name="here",
+        address="127.0.0.1",
+        scratch=place / name,
+        live=place,
+        ready_within=60,
+        env={},
+        port=lambda asked: asked or free_port(),
+        secret=secret,
+        otlp_grpc=lambda: None,
+    )
+
+
 @contextlib.contextmanager
 def seaweedfs() -> Iterator[Target]:
     """Run SeaweedFS as a run plans it; gives what a load drives."""
     with scratch() as place:
-
-        def secret(name: str, value: str) -> Path:
-            path = place / name
-            path.touch(mode=0o600)
-            path.write_text(value)
-            return path
-
-        context = Context(
-            run_id="20260101-000000-test-abcd",
-            name="store",
-            node=0,
-            node_name="here",
-            address="127.0.0.1",
-            scratch=place / "store",
-            live=place,
-            ready_within=60,
-            env={},
-            port=lambda asked: asked or free_port(),
-            secret=secret,
-            otlp_grpc=lambda: None,
-        )
+        context = a_context(place, "store")
         plan = seaweedfs_service.SERVICE.plan(context, seaweedfs_service.Options.model_validate({"volume_size_mb": 64}))
         program = plan.programs[0]
         probe = program.probe
         assert probe is not None
         with running(list(program.argv), place / "log", lambda: probe.check() is None):
             yield plan.target
+
+
+@contextlib.contextmanager
+def triton(**options: Any) -> Iterator[ServicePlan]:
+    """Run Triton as a run does, prepared and probed by its service kind; gives the service's plan."""
+    with scratch() as place:
+        kind = catalogue()["triton"]
+        plan = kind.plan(a_context(place, "triton"), kind.Options.model_validate(options))
+        [program] = plan.programs
+        for argv in program.prepare:
+            subprocess.run(argv, cwd=ROOT, check=True)
+        settings = [f"{name}={value}" for name, value in program.env.items()]
+        probe = program.probe
+        assert probe is not None
+        with running(["env", *settings, *program.argv], place / "log", lambda: probe.check() is None):
+            yield plan

@@ -135,6 +135,49 @@ class Connection:
         self.whole(json.dumps({"data": rows["less" in faults :], "usage": {"prompt_tokens": 5}}))
         return True
 
+    async def kserve(self, config: float = 1, code: float = 200, **faults: float) -> bool:
+        """Be a KServe v2 server with a model that copies its input; with one fault, if asked."""
+        path = self.head.split(b" ")[1].split(b"?")[0]
+        if path.endswith(b"/config"):
+            self.whole('{"max_batch_size": 4}' if config else "no", 200 if config else 404)
+            return True
+        if not path.endswith(b"/infer"):
+            tensor = {"datatype": "FP32", "shape": [-1, -1]}
+            sides = {"inputs": [{"name": "IN", **tensor}], "outputs": [{"name": "OUT", **tensor}]}
+            self.whole(json.dumps({"name": "m", **sides}))
+            return True
+        if "page" in faults or "error" in faults or code != 200:
+            text = "<html>" if "page" in faults else '{"error": "no"}'
+            self.whole(text, int(code))
+            return True
+        self.service.asked += 1
+        lines = self.head.lower().split(b"\r\n")
+        length = next((int(line.split(b":")[1]) for line in lines if line.startswith(b"inference-header")), None)
+        asked = json.loads(self.body[:length])["inputs"][0]
+        data = self.body[length:] if length else struct.pack(f"<{len(asked['data'])}f", *asked["data"])
+        if "value" in faults or "noise" in faults:
+            data = struct.pack("<f", float(self.service.asked)) + data[4:]
+        rows, columns = asked["shape"]
+        if "rows" in faults:
+            rows, columns = rows * columns, 1
+        shape = [rows, columns, *([1] if "rank" in faults else [])]
+        if "short" in faults:
+            data = data[4:]
+        output = {"name": "OTHER" if "name" in faults else "OUT", "datatype": "FP32", "shape": shape}
+        if "datatype" in faults:
+            output["datatype"] = "INT32"
+        if length:
+            output["parameters"] = {"binary_data_size": rows * columns * 4}
+        else:
+            kind = "i" if "datatype" in faults else "f"
+            output["data"] = struct.unpack(f"<{len(data) // 4}{kind}", data)
+        outputs = [output, output] if "more" in faults else [output]
+        head = json.dumps({"model_name": "other" if "model" in faults else "m", "outputs": outputs}).encode()
+        body = head + data * len(outputs) if length else head
+        more = f"Inference-Header-Content-Length: {len(head)}\r\n" if length else ""
+        self.writer.write(f"HTTP/1.1 200 X\r\nContent-Length: {len(body)}\r\n{more}\r\n".encode() + body)
+        return True
+
     async def page(self) -> bool:
         """Answer 200 with what a proxy says."""
         self.whole("<html>please log in</html>")
