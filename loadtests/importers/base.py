@@ -181,7 +181,8 @@ def epoch_ns(value: float, name: str) -> int:
 
 def epoch_seconds(value: Any, name: str) -> int:
     """Return a moment given in seconds of UTC as nanoseconds. Raises Unfit."""
-    return epoch_ns(round(number(value, name) * 1e9), name)
+    # A float of seconds since 1970 is right to a quarter of a microsecond.
+    return epoch_ns(round(number(value, name) * 1e6) * 1000, name)
 
 
 def iso_ns(text: Any, name: str) -> int:
