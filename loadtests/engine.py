@@ -17,6 +17,7 @@ from collections.abc import Coroutine
 
 from loadtests.clock import Clock
 from loadtests.generators.base import Generator
+from loadtests.histogram import Histogram
 from loadtests.lag import LagProbe
 from loadtests.metrics import Metrics
 from loadtests.outcome import Outcome, RequestFailed
@@ -326,6 +327,14 @@ class Engine:
             errors=dict(self.errors.most_common(3)),
             phases=phases,
         )
+
+    def digest(self) -> list[tuple[int, int]]:
+        """Return the recent latencies, to be added to those of other processes."""
+        return self._window.digest(time.monotonic())
+
+    def lags(self) -> list[Histogram]:
+        """Return the client lags of each phase so far."""
+        return [tally.lags for tally in self._tallies]
 
     def spans(self, *, with_lags: bool = True) -> list[Span]:
         """Return the phases so far."""

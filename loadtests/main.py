@@ -5,35 +5,34 @@ Exit codes: 0 done, or interrupted by SIGTERM; 1 the set-up failed, or records c
 
 import asyncio
 import contextlib
-import resource
 import signal
-import sys
 import traceback
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import prometheus_client
 import uvloop
+from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from loadtests import exposition, progress
+from loadtests.course import advance, or_end, ready_process, say, set_up, verify
 from loadtests.engine import Engine
-from loadtests.generators.base import Generator, GeneratorKind, Verifies
+from loadtests.generators.base import Generator, GeneratorKind
 from loadtests.kinds import registry
 from loadtests.metrics import Metrics
-from loadtests.outcome import RequestFailed, SetupError
+from loadtests.outcome import SetupError
 from loadtests.plan import LoadPlan
 from loadtests.progress import Progress, Result
 from loadtests.records import Recorder
+from loadtests.schedules import trace
+from loadtests.schedules.trace import TraceError
+from loadtests.shards.parent import Parent
+from loadtests.share import own_cores, processes
 from loadtests.tools.base import Tool, ToolError, ToolKind
 from loadtests.tools.run import ToolRun
 
-T = TypeVar("T")
-
 _POLL = 0.05
-_REFRESH = 0.5
-_VERIFY_WITHIN = 60.0
 
 
 def run(argv: Sequence[str]) -> int:
@@ -41,18 +40,15 @@ def run(argv: Sequence[str]) -> int:
     plan = None
     try:
         plan = LoadPlan.model_validate_json(Path(argv[0]).read_bytes())
-        load = _Load(plan)
-    except (IndexError, OSError, ValidationError, _PlanError) as error:
+        load = _Load(plan, Path(argv[0]))
+    except (IndexError, OSError, ValidationError, TraceError, _PlanError) as error:
         text = f"no usable plan: {_in_one_line(error)}"
-        _say(text)
+        say(text)
         if plan is not None:
             with contextlib.suppress(OSError):  # its directory may be what is wrong
                 progress.write(plan.output, Progress(state="failed", message=text))
         return 2
-    # Threads write records and metrics beside the event loop; it must not wait 5 ms for its turn each time.
-    sys.setswitchinterval(0.0001)
-    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call] # the library leaves it untyped
-    _allow_many_connections()
+    ready_process()
     return uvloop.run(load.run())
 
 
@@ -63,7 +59,7 @@ class _PlanError(Exception):
 class _Load:
     """One load from set-up to its last scrape."""
 
-    def __init__(self, plan: LoadPlan) -> None:
+    def __init__(self, plan: LoadPlan, path: Path) -> None:
         self._plan = plan
         self._kind = _kind(plan)
         self._options: BaseModel = self._kind.Options.model_validate(plan.load.options)
@@ -75,8 +71,10 @@ class _Load:
             raise _PlanError(f"{plan.token_file} is empty: /metrics would be open to everybody")
         if not plan.output.is_dir():
             raise _PlanError(f"{plan.output} is no directory")
+        self._traces = _traces(plan)
         self._metrics = Metrics(phase.name for phase in self._load.stages)
-        self._engine: Engine | ToolRun | None = None
+        self._parent = _parent(plan, path, self._kind)
+        self._engine: Engine | ToolRun | Parent | None = None
         self._ended = asyncio.Event()
 
     async def run(self) -> int:
@@ -87,22 +85,20 @@ class _Load:
         try:
             progress.write(plan.output, Progress(state="setup"))
             async with contextlib.AsyncExitStack() as stack:
-                server = await exposition.serve(self._metrics.registry, plan.listen, self._token, plan.run_id)
-                stack.push_async_callback(server.cleanup)
+                stack.push_async_callback((await self._serve()).cleanup)
                 generator = self._create()
                 stack.push_async_callback(generator.close)
                 recorder = Recorder(plan.output)
-                notes = await self._or_end(_set_up(generator))
+                notes = await or_end(set_up(generator.setup), self._ended)
                 if notes is not None:
-                    await self._or_end(self._permission())
+                    await or_end(self._permission(), self._ended)
                 engine = self._carrier(generator, recorder)
                 if self._ended.is_set():
                     engine.interrupt()
                 self._engine = engine
-                await self._phases(engine, recorder)
-                notes = notes or {}
-                violation = await self._verify(generator, notes)
-                self._conclude(engine, notes, violation)
+                await advance(engine, recorder, lambda: self._tell(engine))
+                found, violation = await verify(generator, self._ended)
+                self._conclude(engine, {**(notes or {}), **self._traces, **found}, violation)
                 if plan.linger:
                     await self._ended.wait()
         except (SetupError, ToolError) as error:
@@ -114,13 +110,31 @@ class _Load:
             return 1
         return 0
 
-    def _create(self) -> Generator | Tool:
+    async def _serve(self) -> web.AppRunner:
+        parent, plan = self._parent, self._plan
+        if parent is None:
+            return await exposition.serve(self._metrics.registry, plan.listen, self._token, plan.run_id)
+        server = await exposition.serve(
+            parent.registry, plan.listen, self._token, plan.run_id, before=parent.refresh, join=parent.join
+        )
+        host, port = server.addresses[0][:2]
+        parent.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return server
+
+    async def _tell(self, engine: Engine | ToolRun | Parent) -> None:
+        await asyncio.to_thread(progress.write, self._plan.output, engine.progress())
+
+    def _create(self) -> Generator | Tool | Parent:
+        if self._parent is not None:
+            return self._parent
         if isinstance(self._kind, ToolKind):
             return self._kind.create(self._plan.model_copy(update={"load": self._load}), self._options)
         return self._kind.create(self._plan.targets or self._plan.target, self._options, self._load)
 
-    def _carrier(self, generator: Generator | Tool, recorder: Recorder) -> Engine | ToolRun:
-        """Return what carries the phases out: our engine, or a program of others."""
+    def _carrier(self, generator: Generator | Tool | Parent, recorder: Recorder) -> Engine | ToolRun | Parent:
+        """Return what carries the phases out: our engine, several of them, or a program of others."""
+        if self._parent is not None:
+            return self._parent
         if isinstance(self._kind, ToolKind):
             place = self._plan.output / self._kind.name
             return ToolRun(self._load, generator, recorder, self._metrics, place=place, hurry=self._plan.hurry)  # type: ignore[arg-type] # made by a tool's kind
@@ -133,53 +147,7 @@ class _Load:
             while not self._plan.go_file.exists():  # noqa: ASYNC110 - written by another process, on another node
                 await asyncio.sleep(_POLL)
 
-    async def _or_end(self, work: Coroutine[None, None, T]) -> T | None:
-        """Await `work`, or give it up when we are asked to end."""
-        task, ended = asyncio.create_task(work), asyncio.create_task(self._ended.wait())
-        await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
-        ended.cancel()
-        if task.done():
-            return task.result()
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        return None
-
-    async def _phases(self, engine: Engine | ToolRun, recorder: Recorder) -> None:
-        """Run the phases, with records and progress written beside them. Raises OSError (the disk is full)."""
-        over = asyncio.Event()
-
-        async def refresh() -> None:
-            while not over.is_set():
-                await asyncio.to_thread(progress.write, self._plan.output, engine.progress())
-                await asyncio.to_thread(recorder.flush)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(over.wait(), _REFRESH)
-
-        ticker = asyncio.create_task(refresh())
-        work = asyncio.create_task(engine.run())
-        await asyncio.wait({ticker, work}, return_when=asyncio.FIRST_COMPLETED)
-        over.set()  # not cancelled: a thread that still writes would put an older state over the last one
-        work.cancel()
-        for ended in await asyncio.gather(ticker, work, return_exceptions=True):
-            if isinstance(ended, Exception):
-                raise ended
-        recorder.close()
-
-    async def _verify(self, generator: Generator | Tool, notes: dict[str, Any]) -> str | None:
-        """Let a generator that can check its target's state (see `Verifies`) do so; returns what is wrong with it."""
-        if isinstance(generator, Verifies) and not self._ended.is_set():
-            try:
-                async with asyncio.timeout(_VERIFY_WITHIN):
-                    notes["verified"] = await self._or_end(generator.verify())
-            except RequestFailed as failure:
-                _say(f"the target's state is wrong: {failure}")
-                return str(failure)
-            except TimeoutError:
-                notes["verified"] = f"not within {_VERIFY_WITHIN:g} s"
-        return None
-
-    def _conclude(self, engine: Engine | ToolRun, notes: dict[str, Any], violation: str | None) -> None:
+    def _conclude(self, engine: Engine | ToolRun | Parent, notes: dict[str, Any], violation: str | None) -> None:
         interrupted = engine.interrupted()
         spans = engine.spans()
         result = self._result("interrupted" if interrupted else "done")
@@ -196,7 +164,7 @@ class _Load:
         progress.write(self._plan.output, engine.progress(result.state))
 
     def _fail(self, message: str) -> None:
-        _say(message)
+        say(message)
         with contextlib.suppress(OSError):  # it may be the very disk that is full
             progress.write_result(self._plan.output, self._result("failed", message))
             last = progress.read(self._plan.output) or Progress(state="failed")
@@ -212,17 +180,6 @@ class _Load:
             self._engine.interrupt()
 
 
-async def _set_up(generator: Generator | Tool) -> dict[str, Any]:
-    """Set the target up; whatever goes wrong with that is a SetupError."""
-    try:
-        return await generator.setup()
-    except SetupError:
-        raise
-    except Exception as error:
-        traceback.print_exception(error)
-        raise SetupError(f"the set-up failed: {type(error).__name__}: {error}") from error
-
-
 def _kind(plan: LoadPlan) -> GeneratorKind | ToolKind:
     kind = registry().get(plan.load.generator)
     if kind is None:
@@ -235,11 +192,20 @@ def _kind(plan: LoadPlan) -> GeneratorKind | ToolKind:
     return kind
 
 
-def _allow_many_connections() -> None:
-    """Raise the limit of open files as far as we may: an open loop has as many requests open as the service is slow."""
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+def _parent(plan: LoadPlan, path: Path, kind: GeneratorKind | ToolKind) -> Parent | None:
+    """Return the parent of the load's processes where there are several. Tools share their work out themselves."""
+    shards = plan.shards or (processes(plan.load, 1, own_cores()),)
+    return Parent(plan, path, shards) if sum(shards) > 1 and isinstance(kind, GeneratorKind) else None
+
+
+def _traces(plan: LoadPlan) -> dict[str, Any]:
+    """Read all traces, and say which they are, so that another run can be held against this one. Raises TraceError."""
+    notes = {}
+    for phase in plan.load.stages:
+        if phase.trace is not None:
+            count = len(trace.read(phase.trace, phase.column))
+            notes[phase.name] = {"path": phase.trace, "sha256": trace.digest(phase.trace), "arrivals": count}
+    return {"traces": notes} if notes else {}
 
 
 def _in_one_line(error: Exception) -> str:
@@ -247,7 +213,3 @@ def _in_one_line(error: Exception) -> str:
         details = ((".".join(map(str, detail["loc"])), detail["msg"]) for detail in error.errors())
         return "; ".join(f"{where}: {what}" if where else what for where, what in details)
     return "give the path of a plan" if isinstance(error, IndexError) else str(error)
-
-
-def _say(text: str) -> None:
-    print(f"load: {text}", file=sys.stderr, flush=True)  # noqa: T201 - the load's log

@@ -17,14 +17,14 @@ them lies in the right bucket, so it is at most 33 % off, and 15 % where it is t
 _RECALL = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99, 1.0)
 
 
-class _Now(Collector):
+class Now(Collector):
     """What is read at the scrape: the asked rate, and CPU and memory of this process.
 
     A client that is short of either does not measure the service.
     """
 
-    def __init__(self, shard: int) -> None:
-        self._shard = str(shard)
+    def __init__(self, shard: str) -> None:
+        self._shard = shard
         self.rate_asked: float | Callable[[], float] | None = None
 
     def collect(self) -> Iterable[Metric]:
@@ -144,7 +144,7 @@ class Metrics:
 
     def __init__(self, phases: Iterable[str], shard: int = 0) -> None:
         self.registry = registry = CollectorRegistry()
-        self._now = _Now(shard)
+        self._now = Now(str(shard))
         registry.register(self._now)
 
         def histogram(name: str, text: str, buckets: tuple[float, ...] = _BUCKETS) -> Histogram:

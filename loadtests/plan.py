@@ -1,6 +1,7 @@
 """What the supervisor hands to the load process: one JSON file."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -45,6 +46,9 @@ class LoadPlan(BaseModel):
     load: Load
     target: Target | None = Field(None, description="what is driven, where it is one service")
     targets: dict[str, Target] = Field(default_factory=dict, description="what is driven, by role, where it is several")
+    shards: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (), description="load processes on each of its nodes, this one first; default: those of load.processes, here"
+    )
     output: Path = Field(description="the run's load/ directory")
     listen: str = Field(pattern=r"^.*:\d{1,5}$", description="host:port of /metrics; port 0: any free one")
     token_file: Path

@@ -61,7 +61,7 @@ def test_a_whole_load(server, tmp_path):
         assert process.wait(5) == 0
     result = json.loads((output / progress.RESULT).read_text())
     assert (result["state"], result["interrupted"], result["generator"], result["seed"]) == ("done", False, "openai", 7)
-    assert result["options"]["max_tokens"] == 32
+    assert result["options"]["max_tokens"]["mean"] == 32
     span = result["phases"][1]
     assert 0 <= span["lag_p50"] <= span["lag_p99"] <= span["lag_max"]
     assert 0 < span["cpu_share"] == pytest.approx(span["cpu_seconds"] / 0.6, rel=0.01)
