@@ -45,8 +45,10 @@ class Words:
 class Requests:
     """Columns of `runs.records.SCHEMA`. Moments are UTC nanoseconds; numbers that are not there are NaN."""
 
+    number: Counts
     phase: Words
     error: Words
+    operation: Words
     ok: Flags
     moments: dict[str, Counts]
     user: Floats
@@ -55,6 +57,7 @@ class Requests:
     recall: Floats
     received: Floats
     retries: Floats
+    sent_bytes: Floats
     gaps: Floats
     gap_counts: Counts
 
@@ -64,8 +67,10 @@ class Requests:
     def select(self, mask: Flags) -> "Requests":
         """Return the requests that `mask` names."""
         return Requests(
+            number=self.number[mask],
             phase=self.phase.select(mask),
             error=self.error.select(mask),
+            operation=self.operation.select(mask),
             ok=self.ok[mask],
             moments={name: values[mask] for name, values in self.moments.items()},
             user=self.user[mask],
@@ -74,6 +79,7 @@ class Requests:
             recall=self.recall[mask],
             received=self.received[mask],
             retries=self.retries[mask],
+            sent_bytes=self.sent_bytes[mask],
             gaps=self.gaps[np.repeat(mask, self.gap_counts)],
             gap_counts=self.gap_counts[mask],
         )
@@ -104,8 +110,10 @@ def of(table: pa.Table) -> Requests:
     """Take the columns of a table with `runs.records.SCHEMA`. Raises KeyError, ArrowException."""
     gaps = table["gaps"].combine_chunks()
     return Requests(
+        number=np.asarray(table["request"].to_numpy(), dtype=np.int64),
         phase=_words(table["phase"]),
         error=_words(table["error"]),
+        operation=_words(table["operation"]),
         ok=np.asarray(table["ok"].to_numpy(), dtype=np.bool_),
         moments={name: _moments(table[name]) for name in _MOMENTS},
         user=_floats(table["user"]),
@@ -114,6 +122,7 @@ def of(table: pa.Table) -> Requests:
         recall=_floats(table["recall"]),
         received=_floats(table["received"]),
         retries=_floats(table["retries"]),
+        sent_bytes=_floats(table["sent_bytes"]),
         gaps=np.asarray(pc.list_flatten(gaps).to_numpy(zero_copy_only=False), dtype=np.float64),
         gap_counts=np.asarray(pc.fill_null(pc.list_value_length(gaps), 0).to_numpy(zero_copy_only=False), np.int64),
     )

@@ -33,6 +33,7 @@ def row(phase: str, intended: float, took: float, **changes: Any) -> Row:
         "phase": phase, "user": None, "intended": intended, "sent": intended + 0.0002, "first_byte": None,
         "first_token": None, "done": intended + took, "ok": True, "error": None, "status": 200, "received": 100,
         "tokens_in": None, "tokens_out": None, "gaps": None, "recall": None, "retries": 0,
+        "operation": None, "sent_bytes": None, "stages": None,
     } | changes  # fmt: skip
 
 

@@ -1,0 +1,105 @@
+"""Rules about the state of the service in the measured window: warmed up before it, and the same all through it.
+
+A phase is cut into ten equal parts by intended time, and the median latency of each is looked at: a median of many
+requests is close to normal, whatever one latency is like, and a single stall does not move it.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from reports.evidence import Evidence
+from reports.honesty import Level, finding
+from reports.statistics import Floats
+from reports.words import display
+from runs.manifest import Finding, PhaseSpan
+
+PARTS = 10
+FEWEST = 10
+"""Answers in each part; below that a median says little, and nothing is judged."""
+
+_ODD = 13.26
+"""What Student's t with eight degrees of freedom exceeds on either side once in a million clean phases."""
+
+DRIFT_SHARE, DRIFT_SHARE_INVALID = 0.25, 0.5
+WARMUP_SHARE, WARMUP_SHARE_INVALID = 0.25, 0.5
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """A phase with the median latency of each of its parts, in seconds."""
+
+    phase: PhaseSpan
+    medians: Floats
+
+    def facts(self) -> dict[str, object]:
+        return {"phase": self.phase.name, "medians_seconds": [round(float(m), 6) for m in self.medians]}
+
+
+def steady(evidence: Evidence) -> Iterator[Finding]:
+    """See that latency has no trend: the straight line through the parts' medians is level.
+
+    With a trend a percentile depends on how long the phase was. The slope must be beyond noise (Student's t of the
+    least-squares slope; GuideLLM's over-saturation test looks at the same slope at 95 %), and change the median by over
+    50 % of itself from the first to the last part to be INVALID, by over 25 % for a warning.
+    """
+    for parts in _phases(evidence):
+        slope, error = _line(parts.medians)
+        change = slope * (PARTS - 1) / float(np.median(parts.medians))
+        if abs(slope) <= _ODD * error or abs(change) <= DRIFT_SHARE:
+            continue
+        level: Level = "invalid" if abs(change) > DRIFT_SHARE_INVALID else "warning"
+        way = "rose" if change > 0 else "fell"
+        first, last = (display(float(parts.medians[index]), "s") for index in (0, -1))
+        text = (
+            f"phase {parts.phase.name}: the median latency {way} steadily, from {first} to {last}: "
+            "the service was not in a steady state"
+        )
+        yield finding("steady", level, text, change_ratio=round(change, 4), **parts.facts())
+
+
+def warmed_up(evidence: Evidence) -> Iterator[Finding]:
+    """See that the first tenth of a measured phase is like the rest: what warms up belongs into a phase before it.
+
+    Only the first measured phase of a run is looked at. The median of its first part must not lie above those of the
+    others beyond their own scatter (a prediction interval) and by over 50 % (INVALID) or 25 % (warning). MLPerf and fio
+    (`ramp_time`) leave a warm-up out of the measured time.
+    """
+    for parts in list(_phases(evidence))[:1]:
+        first, rest = float(parts.medians[0]), parts.medians[1:]
+        usual = float(rest.mean())
+        scatter = float(rest.std(ddof=1)) * math.sqrt(1.0 + 1.0 / len(rest))
+        excess = first / usual - 1.0
+        if first - usual <= _ODD * scatter or excess <= WARMUP_SHARE:
+            continue
+        level: Level = "invalid" if excess > WARMUP_SHARE_INVALID else "warning"
+        text = (
+            f"phase {parts.phase.name} begins with a warm-up: the median latency of its first tenth is "
+            f"{display(first, 's')}, later {display(usual, 's')}: put a phase `warmup` before it"
+        )
+        yield finding("warmed_up", level, text, excess_ratio=round(excess, 4), **parts.facts())
+
+
+def _phases(evidence: Evidence) -> Iterator[_Parts]:
+    """Yield the measured phases that have answers enough in each part."""
+    for phase in evidence.measured.phases:
+        begin, end = phase.started.timestamp(), phase.ended.timestamp()
+        good = evidence.window([phase]).requests.good
+        if end <= begin or len(good) < PARTS * FEWEST:
+            continue
+        part = np.floor((good.at("intended") - begin) / (end - begin) * PARTS).astype(np.int64)
+        took = good.between("intended", "done")
+        cut = [took[part == index] for index in range(PARTS)]
+        if min(map(len, cut)) >= FEWEST:
+            yield _Parts(phase, np.array([float(np.median(values)) for values in cut]))
+
+
+def _line(values: Floats) -> tuple[float, float]:
+    """Return the slope of the least-squares line through equally spaced values, and its standard error."""
+    x = np.arange(len(values)) - (len(values) - 1) / 2
+    spread = float((x**2).sum())
+    slope = float((x * values).sum() / spread)
+    left = values - values.mean() - slope * x
+    return slope, math.sqrt(float((left**2).sum()) / (len(values) - 2) / spread)
