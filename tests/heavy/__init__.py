@@ -1,0 +1,1 @@
+"""Tests with services that `make test-heavy` installs."""
