@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from reports import verdict
+from reports.presence import Presence
 from runs.manifest import Verdict
 from tests.reports import recording as made
+from tests.reports import sidecars
 
 rng = np.random.default_rng(11)
 
@@ -77,9 +79,16 @@ BROKEN: dict[str, Callable[[], Verdict]] = {
 }
 
 
+STALE = "values up to 12 s old (median 0.5 s)"
+DOUBTFUL: dict[str, Callable[[], Verdict]] = {
+    "sources": lambda: judged(sources=(sidecars.source("gpu", faults=(STALE,)),)),
+}
+"""Rules that first of all warn."""
+
+
 def test_every_rule_is_tried() -> None:
     """No rule is without a run that breaks it."""
-    assert set(BROKEN) == {rule.__name__ for rule in verdict.RULES}
+    assert set(BROKEN) | set(DOUBTFUL) == {rule.__name__ for rule in verdict.RULES}
 
 
 @pytest.mark.parametrize("rule", BROKEN)
@@ -91,6 +100,16 @@ def test_broken_run_is_invalid_for_one_reason(rule: str) -> None:
     finding = found.findings[0]
     assert finding.message
     assert finding.evidence
+
+
+@pytest.mark.parametrize("rule", DOUBTFUL)
+def test_doubtful_run_is_valid_with_one_warning(rule: str) -> None:
+    """A run that breaks one rule that warns is VALID, with that warning alone, in words and with numbers."""
+    found = DOUBTFUL[rule]()
+    assert found.valid
+    assert warnings(found) == {rule}
+    assert found.findings[0].message
+    assert found.findings[0].evidence
 
 
 def test_rules_have_their_source() -> None:
@@ -223,6 +242,51 @@ def test_gap_of_the_service_or_the_load_is_worse_than_of_a_sidecar(job: str, val
 def test_two_missed_scrapes_are_forgiven() -> None:
     """A gap of three intervals, with a little jitter, is no finding."""
     assert judged(coverage=made.covered(llm=3.2)).findings == []
+
+
+def test_sources_are_named_with_their_faults() -> None:
+    """One warning an exporter: which collector on which node, and what it did; of many, the first."""
+    faulty = [sidecars.source("gpu", f"n{index}", faults=(STALE,)) for index in range(6)]
+    down = sidecars.source("bgwriter", "n1", "pg", faults=("failed",), measured=Presence(0, 30, 1.0, 1, 30.0))
+    found = judged(sources=(*faulty, down)).findings
+    assert [(finding.rule, finding.evidence["job"]) for finding in found] == [
+        ("sources", "exporter"),
+        ("sources", "pg"),
+    ]
+    assert found[0].message.startswith(f"exporter did not tell everything all the time: gpu on n0 ({STALE}); gpu on n1")
+    assert found[0].message.endswith("and 2 more, see the coverage table")
+    assert found[0].evidence["nodes"] == [f"n{index}" for index in range(6)]
+    assert found[1].evidence["up_ratio_min"] == 0.0
+
+
+def test_refused_figures_and_empty_nodes_are_no_finding() -> None:
+    """What a node does not have, or does not give, speaks against no number; a target's gap is told elsewhere."""
+    sources = (
+        sidecars.source("gpu", losses=("refused: dram_active_ratio",), notes=("not offered: power_watts",)),
+        sidecars.source("lustre", reason="no Lustre client", measured=Presence(0, 30, 1.0, 1, 30.0)),
+        sidecars.source("cgroup", measured=Presence(15, 30, 1.0, 1, 15.0)),
+    )
+    assert judged(sources=sources).findings == []
+
+
+@pytest.mark.parametrize("collector", ["page llm", "page"])
+def test_service_whose_page_was_not_read_makes_the_run_invalid(collector: str) -> None:
+    """A page that our exporter reads in Prometheus's place is the watching of the service."""
+    found = judged(sources=(sidecars.source(collector, faults=("nothing to read in 10 of 30 scrapes",)),))
+    assert reasons(found) == {"sources"}
+
+
+def test_page_of_nobody_we_started_is_a_warning() -> None:
+    """Other pages are sidecars' matters."""
+    found = judged(sources=(sidecars.source("page other", faults=("nothing to read in 10 of 30 scrapes",)),))
+    assert found.valid
+    assert warnings(found) == {"sources"}
+
+
+def test_sources_of_a_run_without_measured_phase_are_no_finding() -> None:
+    """There is nothing that they could have missed."""
+    found = judged([], phases=(), ending="failed", sources=(sidecars.source("gpu", faults=("failed",)),))
+    assert "sources" not in warnings(found)
 
 
 def test_death_of_a_sidecar_is_a_warning() -> None:
