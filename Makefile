@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3 python3.13 python3.12 python3.11 pyt
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := $(VENV)/bin
 
-.PHONY: setup packages test-packages demo test lint fast real fuzz golden clean
+.PHONY: setup packages test-packages demo test test-heavy lint fast real fuzz golden clean
 
 setup: $(VENV)/.installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -P -m jobs.services.tiny_model
@@ -37,16 +37,25 @@ lint:
 	$(BIN)/mypy
 
 fast:
-	$(BIN)/pytest -q -m "not real"
+	$(BIN)/pytest -q -m "not real and not heavy"
 
 real:
-	$(BIN)/pytest -q -m real --durations=15
+	$(BIN)/pytest -q -m "real and not heavy" --durations=15
+
+# Services that are too large for every check: each in an environment of its own, since their dependencies clash.
+test-heavy: setup test-packages .venv-chroma/.installed
+	PATH="$$PATH:$(CURDIR)/.venv-chroma/bin" $(BIN)/pytest -q -m heavy
+
+.venv-chroma/.installed: requirements/chroma.txt
+	$(PYTHON) -m venv .venv-chroma
+	.venv-chroma/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/chroma.txt
+	@touch $@
 
 fuzz: setup
 	DASHCAM_FUZZ=$${DASHCAM_FUZZ:-1000000} DASHCAM_FUZZ_SEED=$${DASHCAM_FUZZ_SEED:-$$RANDOM} $(BIN)/pytest -q tests/exporters/test_fuzz.py
 
 golden: setup
-	$(BIN)/pytest -q -m "not real" --update-golden
+	$(BIN)/pytest -q -m "not real and not heavy" --update-golden
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) .venv-chroma build dist *.egg-info

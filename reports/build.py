@@ -33,11 +33,11 @@ def build(run: RunDirectory, scratch: Path) -> Verdict:
     of the blocks below `scratch`. Raises ReportError (no readable manifest), PrometheusError, OSError.
     """
     try:
-        with _source(run, scratch) as source:
-            evidence = evidence_module.gather(run, source)
+        with _recorded(run, scratch) as recorded:
+            evidence = evidence_module.gather(run, recorded)
             judged = verdict.judge(evidence)
             grid = _grid(run, evidence)
-            drawn, absent = series.charts(source, grid)
+            drawn, absent = series.charts(recorded, grid)
     except ManifestError as error:
         raise ReportError(str(error)) from error
     except ValidationError as error:
@@ -55,7 +55,7 @@ def build(run: RunDirectory, scratch: Path) -> Verdict:
 
 
 @contextlib.contextmanager
-def _source(run: RunDirectory, scratch: Path) -> Iterator[Client | None]:
+def _recorded(run: RunDirectory, scratch: Path) -> Iterator[Client | None]:
     try:
         empty = not snapshot.blocks(run.tsdb)
     except PrometheusError:  # a block that is not whole cannot be opened; the others cannot be told from it

@@ -1,36 +1,26 @@
 """What a verdict rests on: the requests of the measured window, and how well the run was watched meanwhile."""
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from prometheus.client import Series
-from reports import requests
+from prometheus import snapshot
+from prometheus.client import PrometheusError
+from reports import requests, sources
+from reports.presence import Span, presence
 from reports.requests import Requests
+from reports.scrapes import NEVER, Recorded, Scrapes
+from reports.sources import Source
 from reports.window import Window
 from runs.directory import RunDirectory
 from runs.manifest import Manifest, PhaseSpan, Target
 from runs.recipe import Recipe
-
-
-class Source(Protocol):
-    """What a report asks of a recording; `prometheus.client.Client` is one."""
-
-    def query_range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
-        """Evaluate an expression from `start` to `end` (UTC seconds) each `step` seconds."""
-
-    def samples(self, selector: str, start: float, end: float) -> list[Series]:
-        """Return raw samples of a selector."""
-
-    def label_values(self, label: str, start: float, end: float) -> list[str]:
-        """Return the values of a label; of `__name__`: the metric names."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +50,7 @@ class Evidence:
     recipe: Recipe
     requests: Requests
     coverage: tuple[Coverage, ...] = ()
+    sources: tuple[Source, ...] = ()
     load_result: Mapping[str, Any] = field(default_factory=dict)
     troubles: tuple[str, ...] = ()
 
@@ -82,8 +73,8 @@ class Evidence:
         return {}
 
 
-def gather(run: RunDirectory, source: Source | None) -> Evidence:
-    """Collect the evidence of a run; `source` is None where no series were saved.
+def gather(run: RunDirectory, recorded: Recorded | None) -> Evidence:
+    """Collect the evidence of a run; `recorded` is None where no series were saved.
 
     Broken records or results are evidence too, and no error. Raises ManifestError, PrometheusError.
     """
@@ -95,10 +86,31 @@ def gather(run: RunDirectory, source: Source | None) -> Evidence:
     except (OSError, KeyError, pa.ArrowException) as error:
         troubles.append(f"the records cannot be read: {error}")
         found = requests.read(run.load / "none")
-    measured = [phase for phase in manifest.phases if phase.measured]
-    covered = tuple(coverage(target, measured, recipe.watch.interval, source) for target in manifest.targets)
-    result = _load_result(run.load / "result.json", troubles)
-    return Evidence(manifest, recipe, found, covered, result, tuple(troubles))
+    interval = recipe.watch.interval
+    measured = [
+        (phase.started.timestamp(), phase.ended.timestamp())
+        for phase in manifest.phases
+        if phase.measured and phase.ended > phase.started
+    ]
+    span = _span(run, measured)
+    scrapes = Scrapes(recorded, span, tuple(measured) or (span,))
+    return Evidence(
+        manifest=manifest,
+        recipe=recipe,
+        requests=found,
+        coverage=tuple(coverage(target, scrapes, measured, interval) for target in manifest.targets),
+        sources=sources.gather(scrapes, manifest.targets, measured, interval),
+        load_result=_load_result(run.load / "result.json", troubles),
+        troubles=tuple(troubles),
+    )
+
+
+def _span(run: RunDirectory, phases: Sequence[Span]) -> Span:
+    """Return a span that holds all samples of the recording, and the phases."""
+    ends = list(phases)
+    with contextlib.suppress(PrometheusError):
+        ends += [(block.start, block.end) for block in snapshot.blocks(run.tsdb)]
+    return (min(start for start, _ in ends) - 1.0, max(end for _, end in ends) + 1.0) if ends else (0.0, 1.0)
 
 
 def _as_it_went(manifest: Manifest) -> Manifest:
@@ -122,33 +134,7 @@ def _load_result(path: Path, troubles: list[str]) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def coverage(target: Target, phases: Sequence[PhaseSpan], interval: float, source: Source | None) -> Coverage:
-    """Count a target's good scrapes phase by phase; the time between two phases is nobody's gap.
-
-    A gap lies between two good scrapes, or between one and an edge of the phase.
-    """
-    up, expected = 0, 0
-    gap, gap_at = 0.0, None
-    for phase in phases:
-        start, end = phase.started.timestamp(), phase.ended.timestamp()
-        if end <= start:
-            continue
-        expected += max(1, int((end - start) / interval))
-        good = [moment for moment in _good_scrapes(target, start, end, source) if start <= moment < end]
-        up += len(good)
-        for before, after in pairwise([start, *good, end]):
-            if after - before > gap:
-                gap, gap_at = after - before, after
-    return Coverage(target, up, expected, gap, gap_at)
-
-
-def _good_scrapes(target: Target, start: float, end: float, source: Source | None) -> list[float]:
-    if source is None:
-        return []
-    selector = f'up{{job="{_quoted(target.job)}",instance="{_quoted(target.instance)}"}}'
-    found = [series.times[series.values == 1.0] for series in source.samples(selector, start, end)]
-    return [float(moment) for moment in np.unique(np.concatenate(found))] if found else []
-
-
-def _quoted(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def coverage(target: Target, scrapes: Scrapes, phases: Sequence[Span], interval: float) -> Coverage:
+    """Count a target's good scrapes in the measured phases."""
+    found = presence(scrapes.up.get((target.job, target.instance), NEVER), phases, interval)
+    return Coverage(target, found.good, found.expected, found.longest, found.ended)

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -14,14 +15,14 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from reports import objectives, tools
+from reports import coverage, objectives, tools
 from reports import verdict as rules
 from reports.evidence import Evidence
 from reports.panels import GROUPS
 from reports.series import Absent, Chart, Grid, Line
 from reports.statistics import Flags, needed
 from reports.window import TIMES
-from reports.words import count, display, ended_with
+from reports.words import clock, count, display, ended_with
 from runs.manifest import Finding, PhaseSpan, Verdict
 
 
@@ -63,7 +64,9 @@ def render(evidence: Evidence, verdict: Verdict, facts: Mapping[str, Any], drawi
         last_words=rules.moment(evidence, manifest.ended),
         facts=facts,
         objectives=limits,
-        coverage=evidence.coverage,
+        sources=coverage.rows(evidence.sources),
+        most_rows=coverage.MOST_ROWS,
+        totals=coverage.totals(evidence.sources),
         interval=evidence.recipe.watch.interval,
         groups=[(name, title, cards) for name, title in GROUPS.items() if (cards := _cards(drawing, name))],
         absent=drawing.absent,
@@ -73,6 +76,8 @@ def render(evidence: Evidence, verdict: Verdict, facts: Mapping[str, Any], drawi
         times=TIMES,
         data=_data(evidence, drawing),
         display=display,
+        moment=_moment,
+        count=count,
         ended_with=ended_with,
         needed=needed,
         styles=Markup(styles),  # noqa: S704 - our own files
@@ -97,6 +102,10 @@ def plain(evidence: Evidence, verdict: Verdict) -> str:
     if verdict.findings:
         return f"These numbers may be believed, with {count(len(verdict.findings), 'reserve')}."
     return "Nothing was found that speaks against these numbers."
+
+
+def _moment(seconds: float) -> str:
+    return clock(datetime.fromtimestamp(seconds, UTC))
 
 
 def _facts(finding: Finding) -> str:

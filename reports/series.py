@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from prometheus.client import Series
-from reports.evidence import Source
 from reports.panels import PANELS, Panel
+from reports.scrapes import Recorded
 from reports.statistics import Floats
 
 MOST_SERIES = 12
@@ -79,14 +79,14 @@ def _duration(seconds: float) -> str:
     return f"{max(1, round(seconds * 1000))}ms"
 
 
-def charts(source: Source | None, grid: Grid) -> tuple[list[Chart], list[Absent]]:
+def charts(recorded: Recorded | None, grid: Grid) -> tuple[list[Chart], list[Absent]]:
     """Return the charts of the panels that the recording has data for, and the panels that are missing.
 
     A panel of a service that was not run is neither. Raises PrometheusError.
     """
-    if source is None or not len(grid.times):
+    if recorded is None or not len(grid.times):
         return [], [Absent(panel.title, "no series were saved") for panel in PANELS if panel.when is None]
-    known = set(source.label_values("__name__", float(grid.times[0]), float(grid.times[-1])))
+    known = set(recorded.label_values("__name__", float(grid.times[0]), float(grid.times[-1])))
     drawn: list[Chart] = []
     absent: list[Absent] = []
     for panel in PANELS:
@@ -95,7 +95,7 @@ def charts(source: Source | None, grid: Grid) -> tuple[list[Chart], list[Absent]
         if not known.intersection(panel.metrics):
             absent.append(Absent(panel.title, f"no target offers {panel.metrics[0]}"))
             continue
-        lines = _lines(panel, source, grid)
+        lines = _lines(panel, recorded, grid)
         kept = tuple(_highest(lines))
         if kept:
             left_out = len(lines) - len(kept)
@@ -105,10 +105,10 @@ def charts(source: Source | None, grid: Grid) -> tuple[list[Chart], list[Absent]
     return drawn, absent
 
 
-def _lines(panel: Panel, source: Source, grid: Grid) -> list[Line]:
+def _lines(panel: Panel, recorded: Recorded, grid: Grid) -> list[Line]:
     lines: list[Line] = []
     for template, text in panel.queries:
-        found = source.query_range(grid.expression(text), float(grid.times[0]), float(grid.times[-1]), grid.step)
+        found = recorded.query_range(grid.expression(text), float(grid.times[0]), float(grid.times[-1]), grid.step)
         drawn = [Line(legend(template, series), on_grid(series, grid)) for series in found]
         lines += sorted((line for line in drawn if not np.isnan(line.values).all()), key=lambda line: line.name)
     return lines

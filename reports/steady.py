@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.evidence import Evidence
-from reports.honesty import Level, finding
+from reports.honesty import Level, finding, kept_up
 from reports.statistics import Floats
 from reports.words import display
 from runs.manifest import Finding, PhaseSpan
@@ -43,9 +43,13 @@ def steady(evidence: Evidence) -> Iterator[Finding]:
 
     With a trend a percentile depends on how long the phase was. The slope must be beyond noise (Student's t of the
     least-squares slope; GuideLLM's over-saturation test looks at the same slope at 95 %), and change the median by over
-    50 % of itself from the first to the last part to be INVALID, by over 25 % for a warning.
+    50 % of itself from the first to the last part to be INVALID, by over 25 % for a warning. A phase that the service
+    did not keep up with has such a trend by itself, and `kept_up` tells it.
     """
+    told = {found.evidence["phase"] for found in kept_up(evidence) if found.level == "invalid"}
     for parts in _phases(evidence):
+        if parts.phase.name in told:
+            continue
         slope, error = _line(parts.medians)
         change = slope * (PARTS - 1) / float(np.median(parts.medians))
         if abs(slope) <= _ODD * error or abs(change) <= DRIFT_SHARE:

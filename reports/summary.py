@@ -1,10 +1,12 @@
 """summary.json: the headline figures for machines. Names are stable; units stand in the names or beside the value."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from reports import objectives, tools
 from reports.evidence import Evidence
+from reports.sources import Source
 from reports.statistics import Quantile
 from reports.window import TIMES, Window
 from reports.words import display
@@ -45,6 +47,7 @@ def summarise(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
             }
             for item in evidence.coverage
         ],
+        "sources": [_source(source) for source in evidence.sources],
         "timings_seconds": manifest.timings,
     }
 
@@ -61,6 +64,44 @@ def _phase(evidence: Evidence, phase: PhaseSpan) -> dict[str, Any]:
         "client_loop_lag_max_seconds": own.get("loop_lag_max"),
         **figures(evidence.window([phase])),
     }
+
+
+def _source(source: Source) -> dict[str, Any]:
+    """Return a source: `collector` is "" for the target as a whole; a figure is null where there is none to have.
+
+    Without `run_` it is of the measured phases.
+    """
+    measured, whole, ages, tally = source.measured, source.whole, source.ages, source.tally
+    expected = source.state != "nothing to read"
+    ended = datetime.fromtimestamp(measured.ended, UTC).isoformat() if measured.ended is not None else None
+    return {
+        **source.target.model_dump(),
+        "collector": source.collector,
+        "state": source.state,
+        "reason": source.reason,
+        "faults": list(source.faults),
+        "losses": list(source.losses),
+        "notes": list(source.notes),
+        "up_ratio": _rounded(measured.share, 4) if expected else None,
+        "scrapes_up": measured.good,
+        "scrapes_expected": measured.expected,
+        "gaps": measured.gaps if expected else None,
+        "gap_seconds": _rounded(measured.longest, 3) if expected else None,
+        "gap_ended": ended if expected else None,
+        "run_up_ratio": _rounded(whole.share, 4) if expected else None,
+        "run_gaps": whole.gaps if expected else None,
+        "run_gap_seconds": _rounded(whole.longest, 3) if expected else None,
+        "silent_seconds": _rounded(source.silence, 3),
+        "age_p50_seconds": _rounded(ages.p50, 3) if ages else None,
+        "age_max_seconds": _rounded(ages.most, 3) if ages else None,
+        "timeouts": tally.timeouts if tally else None,
+        "errors": tally.errors if tally else None,
+        "parse_errors": tally.parse_errors if tally else None,
+    }
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def figures(window: Window) -> dict[str, Any]:

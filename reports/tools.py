@@ -121,4 +121,4 @@ def tool_told(evidence: Evidence) -> Iterator[Finding]:
     """Pass on what the load tool, or who read its results, found to say against them."""
     warnings = evidence.load_result.get("warnings")
     for text in warnings if isinstance(warnings, list) else ():
-        yield finding("tool_told", "warning", str(text))
+        yield finding("tool_told", "warning", str(text), generator=evidence.recipe.load.generator)

@@ -7,7 +7,7 @@ reserve that a reader must know. A slow service is no fault of the numbers.
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from reports import honesty, objectives, tools
+from reports import answers, honesty, objectives, steady, tools, watching
 from reports.evidence import Evidence
 from reports.honesty import Level, finding
 from reports.state import state_kept
@@ -18,8 +18,6 @@ from runs.manifest import Finding, Process, Verdict
 Rule = Callable[[Evidence], Iterator[Finding]]
 
 FAILED_SHARE = 0.01
-GAP_INTERVALS = 3.5
-ESSENTIAL = ("service", "load")
 HEADLINE = (("latency", 0.99), ("ttft", 0.99))
 _ENDINGS = {
     "failed": "the run failed",
@@ -80,26 +78,6 @@ def failures(evidence: Evidence) -> Iterator[Finding]:
     level: Level = "invalid" if window.error_ratio > allowed else "warning"
     facts = {"failed": window.failed, "requests": window.count, "failed_ratio": window.error_ratio}
     yield finding("failures", level, text, allowed_ratio=allowed, errors=window.errors, **facts)
-
-
-def targets_up(evidence: Evidence) -> Iterator[Finding]:
-    """Each target was watched through the measured phases: at most two scrapes in a row were missed.
-
-    A longer gap (3.5 intervals, the half for jitter) of the service or the load makes the run INVALID: what happened
-    in it nobody knows. A sidecar's gap is a hole in a curve and a warning.
-    """
-    interval = evidence.recipe.watch.interval
-    for item in evidence.coverage:
-        if item.gap <= GAP_INTERVALS * interval:
-            continue
-        target = item.target
-        level: Level = "invalid" if target.role in ESSENTIAL else "warning"
-        gap = f"{display(item.gap, 's')} without a good scrape (one each {display(interval, 's')})"
-        if not item.up:
-            gap = "never scraped in the measured phases"
-        text = f"{target.job} on {target.node} was not watched all the time: {gap}"
-        facts = {"job": target.job, "node": target.node, "up_ratio": round(item.share, 4)}
-        yield finding("targets_up", level, text, gap_seconds=round(item.gap, 3), **facts)
 
 
 def died(evidence: Evidence) -> Iterator[Finding]:
@@ -172,7 +150,14 @@ RULES: tuple[Rule, ...] = (
     tools.operations_failed,
     tools.tool_rate,
     tools.tool_told,
-    targets_up,
+    watching.targets_up,
+    watching.sources,
     died,
+    steady.warmed_up,
+    steady.steady,
+    answers.right_answers,
+    answers.recall_known,
+    answers.nothing_dropped,
+    answers.not_cached,
     enough_samples,
 )

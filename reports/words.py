@@ -55,6 +55,6 @@ def clock(moment: datetime) -> str:
     return moment.strftime("%H:%M:%S")
 
 
-def count(number: int, noun: str) -> str:
+def count(number: int, noun: str, plural: str = "") -> str:
     """Write a number with its noun: 1 request, 2 requests."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

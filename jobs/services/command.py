@@ -74,10 +74,16 @@ class Command:
         port = context.port(options.port)
         places = {"port": port, "address": context.address, "node": context.node_name, "scratch": context.scratch}
         places["otlp_grpc"] = ""
+        env = dict(context.env)
         if any("{otlp_grpc}" in word for word in options.command):
             places["otlp_grpc"] = context.otlp_grpc() or ""
             if not places["otlp_grpc"]:
                 raise PlanError(f"service {context.name}: {{otlp_grpc}} needs `otlp` among watch.exporters")
+            # SDKs let the environment win over what the program itself was told: both must say the same.
+            env |= {
+                "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{places['otlp_grpc']}",
+                "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+            }
         argv = tuple(word.format(**places) for word in options.command)
         if shutil.which(argv[0]) is None:
             raise PlanError(f"service {context.name}: no program {argv[0]!r} on PATH: install it or give its full path")
@@ -88,7 +94,7 @@ class Command:
             role=SERVICE_ROLE,
             node=context.node,
             argv=argv,
-            env=context.env,
+            env=env,
             prepare=(("mkdir", "-p", "-m", "700", str(context.scratch)),),
             probe=HttpProbe(ready if "://" in ready else f"http://{context.address}:{port}{ready}"),
             ready_within=context.ready_within,

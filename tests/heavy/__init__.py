@@ -1,1 +1,1 @@
-"""Tests on services that take long to install: `make test-heavy`."""
+"""Tests with services that `make test-heavy` installs."""

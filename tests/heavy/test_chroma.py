@@ -22,7 +22,6 @@ from tests.loadtests.tools import a_load, drive, free_port
 pytestmark = [
     pytest.mark.heavy,
     pytest.mark.timing,
-    pytest.mark.skipif(shutil.which("chroma") is None, reason="no program chroma on PATH"),
 ]
 
 RECIPE = """\

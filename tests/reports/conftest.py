@@ -10,6 +10,7 @@ import pytest
 from reports import build
 from runs.directory import RunDirectory
 from tests.reports import recording as made
+from tests.reports import sidecars
 from tests.reports.browser import Browser
 
 RECIPE = """name: demo
@@ -63,6 +64,15 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     }
     recording = made.Recording(rows, made.llm_curves(hole=range(21, 41), service=long), changes, RECIPE)
     run = recording.write(place / "recordings")
+    build.build(run, place / "scratch")
+    return run
+
+
+@pytest.fixture(scope="session")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """A run on four nodes whose sidecars met all that they can meet, with its report."""
+    place = tmp_path_factory.mktemp("watched")
+    run = sidecars.four_nodes().write(place / "recordings")
     build.build(run, place / "scratch")
     return run
 

@@ -166,12 +166,13 @@ def steady_rows(seed: int = 1, rate: float = 20.0) -> list[Row]:
 
 
 def evidence(rows: Iterable[Row] | None = None, **changes: Any) -> Evidence:
-    """Make the evidence of a clean run; `coverage`, `load_result` and what `manifest` takes may be changed."""
+    """Make the evidence of a clean run; its parts, and what `manifest` takes, may be changed."""
     coverage = changes.pop("coverage", covered())
+    sources = changes.pop("sources", ())
     result = changes.pop("load_result", {})
     run = manifest(**changes)
     found = requests.of(table(list(steady_rows() if rows is None else rows)))
-    return Evidence(run, Recipe.model_validate(run.recipe), found, coverage, result)
+    return Evidence(run, Recipe.model_validate(run.recipe), found, coverage, sources, result)
 
 
 @dataclass(frozen=True)
@@ -231,12 +232,14 @@ def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
+def labelled(target: Target, **more: str) -> dict[str, str]:
+    """Make the labels of a target's series."""
+    place = {"job": target.job, "role": target.role, "node": target.node, "instance": target.instance}
+    return {"run_id": "20260301-120000-demo-a3f9", **place, **more}
+
+
 def llm_curves(*, hole: range = range(0), service: str = "llm") -> list[Curve]:
     """Make the series of an LLM run on one node; in `hole` the service was not scraped."""
-
-    def labelled(target: Target, **more: str) -> dict[str, str]:
-        place = {"job": target.job, "role": target.role, "node": target.node, "instance": target.instance}
-        return {"run_id": "20260301-120000-demo-a3f9", **place, **more}
 
     def wave(base: float, swing: float, period: float) -> Callable[[int], float]:
         return lambda t: round(base + swing * math.sin(t / period), 4)

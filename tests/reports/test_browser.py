@@ -56,7 +56,7 @@ def centre(browser: Browser, number: int) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(("width", "dark"), SIZES)
-@pytest.mark.parametrize("kind", ["clean", "broken"])
+@pytest.mark.parametrize("kind", ["clean", "broken", "watched"])
 def test_page_is_whole(request: pytest.FixtureRequest, browser: Browser, kind: str, width: int, dark: bool) -> None:
     """Charts are drawn, nothing overlaps, spills or scrolls sideways, and the console is silent."""
     run: RunDirectory = request.getfixturevalue(kind)
@@ -74,6 +74,31 @@ def test_page_is_whole(request: pytest.FixtureRequest, browser: Browser, kind: s
     columns = page.run("return new Set(Array.from(document.querySelectorAll('.card'), (c) => c.offsetLeft)).size")
     assert columns == (2 if width == 1400 else 1)
     assert page.complaints() == []
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1400, False), (1400, True), (500, False), (500, True)])
+def test_sources_are_read_at_any_width(watched: RunDirectory, browser: Browser, width: int, dark: bool) -> None:
+    """Wide, a table of eight columns; narrow, a block a source with words beside its figures; nothing is cut."""
+    page = browser.open(watched.report, width, dark=dark)
+    cut = page.run(
+        "const box = document.querySelector('.sources').parentElement;"
+        "return [box.scrollWidth - box.clientWidth, document.documentElement.scrollWidth]"
+    )
+    assert cut == [0, width]
+    rows = page.run("return Array.from(document.querySelectorAll('.sources tbody tr'), (row) => row.innerText)")
+    assert "bgwriter" in rows[0]
+    assert "down" in rows[0]
+    assert len(rows) < 25
+    assert page.run(OVERLAPS, ".sources tbody tr") == []
+    ratio = """const rgb = (one, name) => getComputedStyle(one)[name].match(/[\\d.]+/g).slice(0, 3)
+      .map((part) => part / 255).map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+    const light = (parts) => 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
+    const page = light(rgb(document.querySelector('.sources').parentElement, 'backgroundColor'));
+    return Array.from(document.querySelectorAll('.sources td'), (cell) => {
+      const ink = light(rgb(cell, 'color'));
+      return (Math.max(ink, page) + 0.05) / (Math.min(ink, page) + 0.05);
+    })"""
+    assert min(page.run(ratio)) > 4.5
 
 
 def test_page_asks_nothing_of_a_network(clean: RunDirectory, browser: Browser) -> None:

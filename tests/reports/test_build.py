@@ -75,6 +75,7 @@ def test_missing_pieces_are_survived(
     assert not found.valid
     assert found.findings[0].message
     assert facts["valid"] is False
+    assert [one["job"] for one in facts["sources"]] == [target.job for target in made.TARGETS]
 
 
 def test_three_seconds_are_enough_to_render(tmp_path: Path) -> None:

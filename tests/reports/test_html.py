@@ -7,11 +7,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from reports import html, series, summary, verdict
+from reports import coverage, html, series, summary, verdict
 from reports.evidence import Evidence
 from reports.html import Drawing
+from reports.presence import Presence
 from reports.series import Absent, Chart, Grid, Line
 from tests.reports import recording as made
+from tests.reports import sidecars
 
 EVIL = "</script><script>alert(1)</script><!--<script> ]]> <img src=x onerror=alert(2)> \u2028 {{ 7*7 }} & \" '"
 BEGIN = made.START.timestamp()
@@ -119,6 +121,7 @@ def test_hostile_words_stay_words() -> None:
         rows, phases=(phase,), notes=[EVIL], reason=EVIL, ending="failed", versions={EVIL: EVIL}, timings={EVIL: 1.0},
         processes=[made.process(EVIL, "service", command=[EVIL], stopped_by_us=False)], objectives={EVIL: 1.0},
         load={"generator": EVIL},
+        sources=(sidecars.source(EVIL, EVIL, EVIL, reason=EVIL), sidecars.source(EVIL, faults=(EVIL,), notes=(EVIL,))),
     )  # fmt: skip
     text = render(found, (chart(EVIL, EVIL),), recipe=EVIL)
     page = Page(text)
@@ -168,6 +171,33 @@ def test_cost_of_watching_is_told() -> None:
     drawing = Drawing(Grid(BEGIN + np.arange(40), 1.0, 1.0), charts, ())
     assert drawing.cost((made.STEADY,)) == {"cpu_cores_mean": 0.5, "memory_bytes_mean": None}
     assert "watching cost 0.5 cores" in re.sub(r"\s+", " ", render(made.evidence(), charts))
+
+
+def test_sources_are_told_with_their_reasons() -> None:
+    """State, source, node, shares and reasons stand in the table; of nothing to read there is no figure."""
+    nothing = Presence(0, 30, 1.0, 1, 30.0, BEGIN + 35)
+    sources = (
+        sidecars.source("gpu", "n1", reason="no GPU here", measured=nothing),
+        sidecars.source("bgwriter", "n2", "pg", faults=("failed in 30 of 30 scrapes",), measured=nothing),
+    )
+    text = render(made.evidence(sources=sources))
+    table = text[text.index('<table class="sources">') : text.index("what failed or was refused") + 4000]
+    words = [word.strip() for word in Page(table[: table.index("</table>") + 8]).words if word.strip()]
+    down = ["down", "pg", "bgwriter", "n2", "0 %", "100 %", "1, longest 30\u00a0s, until 12:00:35", "-"]
+    assert words[words.index("down") :] == [
+        *(*down, "failed in 30 of 30 scrapes"),
+        *("○", "nothing to read", "exporter", "gpu", "n1", "-", "-", "-", "-", "no GPU here"),
+    ]
+    assert "2 sources: 1 down, 1 with nothing to read" in text
+
+
+def test_table_of_sources_stays_short() -> None:
+    """A thousand sources in trouble, each with its own, fill the table; how many it has no room for is told."""
+    many = tuple(sidecars.source("gpu", f"n{i}", faults=(f"failed {i} times",)) for i in range(1000))
+    text = render(made.evidence(sources=many))
+    assert text.count('<tr class="degraded">') == coverage.MOST_ROWS
+    assert "940 more rows" in text
+    assert len(text) < 2e5
 
 
 def test_axis_without_points_is_survived() -> None:

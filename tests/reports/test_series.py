@@ -23,8 +23,12 @@ class Fake:
         self.names, self.count, self.empty = names, count, empty
         self.asked: list[str] = []
 
+    def query(self, expression: str, at: float | None = None) -> list[Series]:
+        """See `reports.scrapes.Recorded`."""
+        raise AssertionError(expression, at)
+
     def query_range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
-        """See `reports.evidence.Source`."""
+        """See `reports.scrapes.Recorded`."""
         self.asked.append(expression)
         times = np.arange(start, end, step)
         return [
@@ -33,11 +37,11 @@ class Fake:
         ]
 
     def samples(self, selector: str, start: float, end: float) -> list[Series]:
-        """See `reports.evidence.Source`."""
+        """See `reports.scrapes.Recorded`."""
         raise AssertionError(selector, start, end)
 
     def label_values(self, label: str, start: float, end: float) -> list[str]:
-        """See `reports.evidence.Source`."""
+        """See `reports.scrapes.Recorded`."""
         assert label == "__name__"
         assert start < end
         return self.names

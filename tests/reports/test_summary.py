@@ -5,7 +5,10 @@ import json
 import pytest
 
 from reports import summary, verdict
+from reports.presence import Presence
+from reports.sources import Ages
 from tests.reports import recording as made
+from tests.reports import sidecars
 
 
 def summarise(rows: list[made.Row], **changes: object) -> dict[str, object]:
@@ -29,7 +32,7 @@ def test_names_are_stable() -> None:
     facts = summarise(made.llm_rows(), objectives={"ttft_p95": 0.5})
     assert list(facts) == [
         *("schema_version", "id", "recipe", "generator", "ending", "reason", "valid", "findings", "notes", "headline"),
-        *("measured", "phases", "objectives", "coverage", "timings_seconds"),
+        *("measured", "phases", "objectives", "coverage", "sources", "timings_seconds"),
     ]
     measured = facts["measured"]
     assert isinstance(measured, dict)
@@ -45,6 +48,24 @@ def test_names_are_stable() -> None:
         {"name": "ttft_p95", "bound": 0.5, "value": measured["ttft_seconds"]["p95"]["value"], "unit": "s"}
         | {"state": "met", "reason": ""}
     ]
+
+
+def test_sources_have_stable_names() -> None:
+    """A figure that there cannot be is null; what there was nothing to read of has no gap."""
+    nothing = sidecars.source("lustre", reason="no Lustre", measured=Presence(0, 30, 1.0, 1, 30.0, 1.0))
+    gpu = sidecars.source("gpu", losses=("refused: power_watts",), ages=Ages(0.50049, 1.25), silence=0.1)
+    rows = summarise([], sources=(gpu, nothing))["sources"]
+    assert isinstance(rows, list)
+    assert rows[0] == {
+        "job": "exporter", "role": "sidecar", "node": "n0", "instance": "n0:8", "collector": "gpu",
+        "state": "degraded", "reason": "", "faults": [], "losses": ["refused: power_watts"], "notes": [],
+        "up_ratio": 1.0, "scrapes_up": 30, "scrapes_expected": 30, "gaps": 0, "gap_seconds": 1.0,
+        "gap_ended": "2026-03-01T12:00:06+00:00", "run_up_ratio": 1.0, "run_gaps": 0, "run_gap_seconds": 1.0,
+        "silent_seconds": 0.1, "age_p50_seconds": 0.5, "age_max_seconds": 1.25, "timeouts": None, "errors": None,
+        "parse_errors": None,
+    }  # fmt: skip
+    assert list(rows[1]) == list(rows[0])
+    assert (rows[1]["state"], rows[1]["up_ratio"], rows[1]["gap_seconds"]) == ("nothing to read", None, None)
 
 
 def test_headline_tells_what_the_load_was_about() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.words import display, ended_with
+from reports.words import count, display, ended_with
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,10 @@ def test_endings_are_told_in_words() -> None:
         "signal 99",
         "exit code unknown",
     ]
+
+
+def test_numbers_have_their_nouns() -> None:
+    """One or many, with a plural of its own where `s` does not make one."""
+    assert [count(number, "scrape") for number in (0, 1, 2000)] == ["0 scrapes", "1 scrape", "2,000 scrapes"]
+    assert count(2, "line or value", "lines or values") == "2 lines or values"
+    assert count(1, "line or value", "lines or values") == "1 line or value"
