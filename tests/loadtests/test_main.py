@@ -164,8 +164,8 @@ def test_a_full_disk_says_so(server, tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"load": {"generator": "telepathy"}}, "no generator 'telepathy': there are openai"),
-        ({"load": {"generator": "vector"}}, "vector drives postgres, not openai"),
+        ({"load": {"generator": "telepathy"}}, "no generator 'telepathy': there are"),
+        ({"load": {"generator": "vector"}}, "postgres, qdrant, weaviate, not openai"),
         ({"load": {"options": {"max_token": 1}}}, "max_token: Extra inputs"),
         ({"load": {"phases": []}}, "phases"),
         ({"listen": "nowhere"}, "listen"),
