@@ -56,20 +56,10 @@ class K6:
 
     async def setup(self) -> dict[str, Any]:
         """See `loadtests.tools.base.Tool`."""
-        options, ours = self._options, self._name in OURS
+        ours = self._name in OURS
         self._binary = command.find()
         self._version = await asyncio.to_thread(command.version, self._binary)
-        if ours and self._name in {"vector", "triton", "s3"} and getattr(options, self._name) is None:
-            raise SetupError(f"k6's script {self._name} needs what to ask for: give the keys under load.{self._name}")
-        if not ours and not self._script.is_file():
-            raise SetupError(f"load.script {self._script} is no file: give {', '.join(OURS)} or the path of a script")
-        for phase in self._plan.load.phases:
-            if phase.until is not None or phase.stagger:
-                raise SetupError(f"phase {phase.name}: k6 knows no `{'until' if phase.until else 'stagger'}`")
-            if not ours and phase.users is None and own(phase, "k6"):
-                raise SetupError(f"phase {phase.name}: with a script of yours k6 spaces evenly: use arrival: constant")
-        if options.s3 and options.s3.urls_file and not options.s3.urls_file.is_file():
-            raise SetupError(f"load.s3.urls_file {options.s3.urls_file} is no file")
+        self._see(ours=ours)
         self._place.mkdir(exist_ok=True)
         if ours:
             for name in (f"{self._name}.js", "dashcam.js"):
@@ -83,6 +73,24 @@ class K6:
             self._push = Push(self._plan.prometheus, native=await self._remote.takes_native())
             pushed = "native histograms" if self._push.native else "counters, and sum and count of times"
         return {"k6": str(self._version), "script": self._name, "url": self._url, "pushed_series": pushed}
+
+    def _see(self, *, ours: bool) -> None:
+        """See that k6 can do what is asked. Raises SetupError."""
+        options, files = self._options, [] if ours else [("script", self._script)]
+        if ours and self._name in {"vector", "triton", "s3"} and getattr(options, self._name) is None:
+            raise SetupError(f"k6's script {self._name} needs what to ask for: give the keys under load.{self._name}")
+        if options.s3 and options.s3.urls_file:
+            files.append(("s3.urls_file", options.s3.urls_file))
+        for key, path in files:
+            if not path.is_file():
+                raise SetupError(f"load.{key} {path} is no file: give the path of one, seen from the run")
+        for phase in self._plan.load.phases:
+            if phase.duration < 1.0:
+                raise SetupError(f"phase {phase.name}: k6 runs for 1 s at least, not for {phase.duration:g} s")
+            if phase.until is not None or phase.stagger:
+                raise SetupError(f"phase {phase.name}: k6 knows no `{'until' if phase.until else 'stagger'}`")
+            if not ours and phase.users is None and own(phase, "k6"):
+                raise SetupError(f"phase {phase.name}: with a script of yours k6 spaces evenly: use arrival: constant")
 
     async def run(self, stage: Stage) -> None:
         """See `loadtests.tools.base.Tool`."""
