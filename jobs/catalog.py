@@ -3,6 +3,7 @@
 from exporters.registry import names as exporter_names
 from jobs.services import catalogue
 from loadtests.kinds import registry as generators
+from loadtests.schedules import trace
 from loadtests.tools.base import ToolKind
 from reports import objectives
 from runs.reader import Catalog
@@ -19,5 +20,14 @@ def catalog() -> Catalog:
             name: {role: not part.optional for role, part in generator.roles.items()}
             for name, generator in generators().items()
         },
+        trace=_trace,
         alone=[name for name, kind in generators().items() if isinstance(kind, ToolKind) and kind.alone],
     )
+
+
+def _trace(path: str, column: str | None) -> str | None:
+    try:
+        trace.read(path, column)
+    except trace.TraceError as error:
+        return str(error)
+    return None

@@ -13,6 +13,8 @@ from jobs.services.base import Context, PlanError, ServicePlan
 from jobs.sidecars import Sidecars, find_program
 from loadtests.kinds import registry as generators
 from loadtests.plan import LoadPlan, Series, Target
+from loadtests.share import processes
+from loadtests.tools.base import ToolKind
 from prometheus import server
 from prometheus.config import Bearer, Scrape, write_config
 from prometheus.version import Version
@@ -29,7 +31,7 @@ class Plan:
     """What a run starts. Programs of `first` are started at once; the load follows when they are ready."""
 
     first: tuple[Program, ...]
-    load: Program
+    load: tuple[Program, ...]
     go_file: Path
     scrapes: tuple[Scrape, ...]
     prometheus_url: str
@@ -130,8 +132,13 @@ class Planner:
         )
         return kind.plan(context, kind.Options.model_validate(service.options))
 
-    def _load(self, services: Mapping[str, Target], series: Series) -> tuple[Program, Scrape, Path]:
-        load, node = self.recipe.load, self._node(self.recipe.load.node)
+    def _load(self, services: Mapping[str, Target], series: Series) -> tuple[tuple[Program, ...], Scrape, Path]:
+        """Plan the load: on several nodes a program on each, the first of which leads and is scraped for all."""
+        load = self.recipe.load
+        # A local run has one node for all indices.
+        node, *others = {found.index: found for found in map(self._node, load.places)}.values()
+        if others and isinstance(generators()[load.generator], ToolKind):
+            raise PlanError(f"load.nodes: {load.generator} runs on one node: use `node`")
         targets = {role: services[name] for role, name in load.targets.items()}
         target = services[self.recipe.targets[0]] if services and not targets else None
         protocols = {role: part.protocol for role, part in (targets or ({"": target} if target else {})).items()}
@@ -139,11 +146,13 @@ class Planner:
             raise PlanError(f"load.generator {mismatch}: see the protocols of {', '.join(self.recipe.targets)}")
         port, token, go_file = self._port(node, None), self._sidecars.token("load"), self.run.live / "go"
         address = f"{node.address}:{port}"
+        shards = [processes(load, 1 + len(others), int(each.facts.get("cores", 1))) for each in (node, *others)]
         plan = LoadPlan(
             run_id=self.run.id,
             load=load,
             target=target,
             targets=targets,
+            shards=shards if others else (),
             output=self.run.load,
             listen=address,
             token_file=token,
@@ -162,8 +171,22 @@ class Planner:
             port=port,
             stop_within=load.drain + 5.0,
         )
+        followers = tuple(
+            Program(
+                name=f"load-{place}",
+                role="load",
+                node=other.index,
+                argv=(
+                    *(sys.executable, "-P", "-m", "loadtests.shards", str(path), address),
+                    *(str(sum(shards)), str(sum(shards[:place])), str(shards[place])),
+                ),
+                env=self._sidecars.telemetry(other, "load"),
+                stop_within=program.stop_within,
+            )
+            for place, other in enumerate(others, 1)
+        )
         scrape = Scrape(job="load", role="load", node=node.name, address=address, auth=Bearer(token))
-        return program, scrape, go_file
+        return (program, *followers), scrape, go_file
 
     def _prometheus(self, scrapes: Sequence[Scrape], address: str, web: WebFiles) -> Program:
         binary = find_program("prometheus")

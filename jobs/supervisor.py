@@ -144,7 +144,7 @@ class Supervisor:
         self.crew.bring_up(plan.first)
         timings["start_to_services_ready"] = round(time.monotonic() - begin, 3)
         self.client = Client(plan.prometheus_url, plan.prometheus_user, plan.prometheus_password)
-        self.crew.bring_up([plan.load])
+        self.crew.bring_up(plan.load)
         patience = max(
             (self.recipe.services[name].ready_within for name in self.recipe.targets), default=TARGETS_WITHIN
         )
@@ -216,7 +216,7 @@ class Supervisor:
             # The load stays until it is stopped, so that the last figures are scraped once more.
             time.sleep(2 * self.recipe.watch.interval)
         with ending.step("stopping the load", "stop_load"):
-            self.crew.stop(["load"])
+            self.crew.stop([process.name for process in self.journal.manifest.processes if process.role == "load"])
         client = self.client if self.crew.running("prometheus") else None
         ending.save_series(client, self.scratch / "prometheus", self.scratch / "reopened")
         with ending.step("stopping the programs", "stop_programs"):

@@ -20,7 +20,7 @@ class Catalog:
 
     `objective` returns None for a name it knows, else the nearest one it does. `roles`: of each generator that drives
     several services, the roles that they take, and whether each must be taken. `alone`: generators that can do without
-    a service.
+    a service. `trace` returns what is wrong with a trace, by its path and the column of its times; None: nothing is.
     """
 
     services: Mapping[str, type[BaseModel]]
@@ -29,6 +29,7 @@ class Catalog:
     objective: Callable[[str], str | None] = field(default=lambda _name: None)
     roles: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
     alone: Collection[str] = ()
+    trace: Callable[[str, str | None], str | None] = field(default=lambda _path, _column: None)
 
 
 def load(path: Path, catalog: Catalog, sets: Iterable[str] = ()) -> tuple[Recipe, Document]:
@@ -40,6 +41,8 @@ def check(source: Document, catalog: Catalog) -> tuple[Recipe, Document]:
     """Turn a document into a Recipe. Raises RecipeError with everything that is wrong."""
     values, problems = source.values, list(source.problems)
     values, found = _split_options(values, catalog, source)
+    problems += found
+    values, found = _traces(source, values, catalog)
     problems += found
     recipe = None
     try:
@@ -69,6 +72,24 @@ def _split_options(
         part = _Part(("load",), "generator", Load, catalog.generators)
         result["load"] = part.split(values["load"], source, problems)
     return result, problems
+
+
+def _traces(source: Document, values: dict[str, Any], catalog: Catalog) -> tuple[dict[str, Any], list[Problem]]:
+    """Find each trace relative to the recipe (one that --set gives: to where the command runs), and check it."""
+    load = values.get("load")
+    phases = load.get("phases") if isinstance(load, dict) else None
+    if not isinstance(load, dict) or not isinstance(phases, list):
+        return values, []
+    found, problems = list(phases), []
+    for index, phase in enumerate(phases):
+        if isinstance(phase, dict) and isinstance(phase.get("trace"), str):
+            where: Location = ("load", "phases", index, "trace")
+            base = Path() if where in source.overridden else Path(source.source).parent
+            path, column = str((base / Path(phase["trace"]).expanduser()).absolute()), phase.get("column")
+            found[index] = {**phase, "trace": path}
+            if wrong := catalog.trace(path, column if isinstance(column, str) else None):
+                problems.append(Problem(dotted(where), wrong, "", source.line(where)))
+    return {**values, "load": {**load, "phases": found}}, problems
 
 
 @dataclass(frozen=True)

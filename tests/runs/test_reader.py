@@ -1,6 +1,8 @@
 """Reading recipes: everything that is wrong, at once, each with its line and the mend."""
 
 import contextlib
+import dataclasses
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -242,3 +244,82 @@ def test_schema_agrees_with_the_reader():
         {**good, "load": {**good["load"], "max_token": 1}},
     ):
         assert not validator.is_valid(broken)
+
+
+STAIRS = """\
+name: stairs
+services:
+  llm: {kind: llamacpp}
+load:
+  generator: openai
+  processes: all
+  phases:
+    - {name: warmup, for: 5s, users: 4, stagger: 2s}
+    - {name: up, for: 10s, ramp: {from: 1, to: 50}}
+    - {name: stairs, for: 10s, steps: [5, 10, {rate: 20, for: 30s}], arrival: gamma, burstiness: 0.5}
+    - {name: replay, for: 60s, trace: monday.csv, time_scale: 0.5}
+    - {name: count, for: 60s, rate: 5, requests: 100}
+"""
+
+
+def test_ways_to_ask_for_a_load(tmp_path):
+    """Ramps, staircases, traces, counts and staggered users read, and read back from the manifest."""
+    path = tmp_path / "recipe.yaml"
+    path.write_text(STAIRS)
+    recipe = reader.load(path, CATALOG)[0]
+    names = [stage.name for stage in recipe.load.stages]
+    assert names == ["warmup", "up", "stairs-1", "stairs-2", "stairs-3", "replay", "count"]
+    assert recipe.load.phases[3].trace == str(tmp_path / "monday.csv")
+    again = type(recipe).model_validate(recipe.model_dump(mode="json", by_alias=True))
+    assert again.load.stages == recipe.load.stages
+
+
+def test_a_bad_trace_is_named_with_its_line(tmp_path):
+    """A trace that cannot be replayed is a mistake of the recipe, at the line that names it; --set counts from here."""
+    path = tmp_path / "recipe.yaml"
+    path.write_text(STAIRS)
+    catalog = dataclasses.replace(CATALOG, trace=lambda path, column: f"{path} is bad, {column}")
+    with pytest.raises(RecipeError) as caught:
+        reader.load(path, catalog)
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.line) == ("load.phases.3.trace", 11)
+    assert problem.message == f"{tmp_path / 'monday.csv'} is bad, None"
+    with pytest.raises(RecipeError) as caught:
+        reader.load(path, catalog, ["load.phases.3.trace=here.csv"])
+    assert caught.value.problems[0].message == f"{Path('here.csv').absolute()} is bad, None"
+
+
+@pytest.mark.parametrize(
+    ("phase", "words"),
+    [
+        ("rate: 5, trace: x.csv", "give either rate, ramp, steps or trace"),
+        ("ramp: {from: 5, to: 5}", "is no ramp"),
+        ("ramp: {from: 1, to: 5}, until: steady", "a ramp is never steady"),
+        ("rate: 5, burstiness: 2", "burstiness goes with arrival: gamma only"),
+        ("rate: 5, think: 1s", "think goes with users only"),
+        ("users: 5, stagger: 9s", "stagger takes more than a tenth of a measured phase"),
+        ("rate: 5, time_scale: 2", "time_scale goes with trace only"),
+        ("rate: 5, until: steady, window: 40s", "window 40 s is longer than the phase"),
+        ("steps: [5, 0]", "greater than 0"),
+    ],
+)
+def test_what_cannot_be_meant_of_a_phase(phase, words):
+    """Keys that do not go together are refused, with the mend."""
+    text = GOOD.replace("rate: 5, arrival: constant", phase)
+    assert any(words in problem.message for problem in problems(text).values())
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ("node: 1\n  nodes: [0]", "give either node or nodes"),
+        ("nodes: [0, 0]", "names one twice"),
+        ("nodes: [0, 3]", "the allocation has nodes 0 to 0"),
+        ("processes: some", "write 1 to 256, `all`"),
+        ("processes: 0", "write 1 to 256, `all`"),
+    ],
+)
+def test_where_a_load_may_run(keys, words):
+    """Nodes that are not there and numbers of processes that are none are refused."""
+    text = GOOD.replace("  max_tokens: 8\n", f"  {keys}\n")
+    assert any(words in problem.message for problem in problems(text).values())
