@@ -23,7 +23,7 @@ from runs.recipe import Strict
 _STOP = 5
 """Seconds that the server gives requests in progress when it is stopped."""
 _LOCKED = "shared-memory,model-repository,trace,logging"
-"""Parts of its HTTP API that a load has no use for, and through which others could read or change the server."""
+"""Parts of its APIs that a load has no use for, and through which others could read or change the server."""
 _NUMPY = (
     "models of the Python backend see wrong values in NumPy 2 arrays with this Triton (nvidia-pytriton 0.7): give "
     "them NumPy 1 by `env: {PYTHONPATH: ...}`; the load's `expect` finds wrong answers"
@@ -37,6 +37,8 @@ class Options(Strict):
     load: tuple[str, ...] = Field((), description="models of the repository to load; default: all")
     port: int | None = Field(None, ge=1, le=65535, description="of HTTP; default: a free one")
     metrics_port: int | None = Field(None, ge=1, le=65535, description="default: a free one")
+    grpc: bool = Field(False, description="the load goes by gRPC, which is off otherwise")
+    grpc_port: int | None = Field(None, ge=1, le=65535, description="default: a free one")
     http_threads: int | None = Field(None, ge=1, le=1024, description="default: Triton's")
     summary_latencies: bool = Field(False, description="record Triton's own quantiles of latency, too")
     backend_config: tuple[str, ...] = Field((), description="as Triton takes it: backend,setting=value")
@@ -91,6 +93,9 @@ class Triton:
                 f"service {context.name}: tiny has no model {', '.join(sorted(unknown))}: {', '.join(TINY)}"
             )
         port, metrics = context.port(options.port), context.port(options.metrics_port)
+        grpc = context.port(options.grpc_port) if options.grpc else None
+        # Nobody ever presents this value: it locks, and is no secret. Triton takes one on its command line only.
+        lock = f"{_LOCKED}:x-locked={secrets.token_urlsafe(16)}"
         identity = f"{context.run_id}/{context.name}"
         wheel = ("--wheel", str(server.wheel)) if server.wheel else ()
         prepare = (
@@ -100,11 +105,11 @@ class Triton:
         )
         argv = (
             *(server.binary, "--id", identity, f"--model-repository={repository}"),
-            *(f"--http-address={context.address}", f"--http-port={port}", "--allow-grpc=false"),
+            *(f"--http-address={context.address}", f"--http-port={port}"),
             *(f"--metrics-address={context.address}", f"--metrics-port={metrics}", "--metrics-interval-ms=1000"),
             *(f"--exit-timeout-secs={_STOP}",),
-            # Nobody ever presents this value: it locks, and is no secret. Triton takes one on its command line only.
-            f"--http-restricted-api={_LOCKED}:x-locked={secrets.token_urlsafe(16)}",
+            f"--http-restricted-api={lock}",
+            *_grpc(context.address, grpc, lock),
             *((f"--backend-directory={context.scratch / 'backends'}",) if server.wheel else ()),
             *((f"--http-thread-count={options.http_threads}",) if options.http_threads else ()),
             *(("--metrics-config=summary_latencies=true",) if options.summary_latencies else ()),
@@ -142,11 +147,21 @@ class Triton:
             notes.append(f"{context.name}: {_NUMPY}")
         return ServicePlan(
             programs=(program,),
-            target=Target(protocol="triton", url=url, model=_only(repository, models)),
+            target=Target(
+                protocol="triton-grpc" if grpc else "triton",
+                url=f"grpc://{context.address}:{grpc}" if grpc else url,
+                model=_only(repository, models),
+            ),
             scrapes=(scrape,),
             versions=((f"{context.name} (Triton)", server.version),),
             notes=tuple(notes),
         )
+
+
+def _grpc(address: str, port: int | None, lock: str) -> tuple[str, ...]:
+    if port is None:
+        return ("--allow-grpc=false",)
+    return (f"--grpc-address={address}", f"--grpc-port={port}", f"--grpc-restricted-protocol={lock}")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`triton`: inference over the KServe v2 protocol (HTTP), as Triton and others speak it, without its client library."""
+"""`triton`: inference over the KServe v2 protocol, HTTP or gRPC, as Triton and others speak it."""
 
 import asyncio
 import hashlib
@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 import numpy as np
-import orjson
 from pydantic import Field, model_validator
 
-from loadtests import kserve
 from loadtests.generators.base import GeneratorKind
-from loadtests.http import HttpClient, bearer
-from loadtests.kserve import Spec, Tensor
+from loadtests.http import bearer
+from loadtests.kserve import tensors
+from loadtests.kserve.base import Client, Metadata, Request, Wanted
+from loadtests.kserve.rest import RestClient
+from loadtests.kserve.tensors import Spec, Tensor
 from loadtests.lengths import Tokens, constant
 from loadtests.outcome import Outcome, RequestFailed, SetupError
 from loadtests.plan import Target
@@ -28,7 +29,9 @@ class Options(Strict):
 
     model: str | None = Field(None, description="default: the service's")
     version: str | None = Field(None, description="version of the model; default: the server's choice")
-    encoding: Literal["binary", "json"] = Field("binary", description="binary: Triton's binary tensor data extension")
+    encoding: Literal["binary", "json"] = Field(
+        "binary", description="binary: Triton's extension of HTTP; gRPC is always binary"
+    )
     batch: int = Field(1, ge=1, le=65_536, description="rows in each request, where the model takes batches")
     inputs: int = Field(32, ge=1, le=100_000, description="different requests, made in advance and sent in turn")
     shapes: dict[str, tuple[int, ...]] = Field(
@@ -57,51 +60,55 @@ class Options(Strict):
 
 
 @dataclass
-class _Request:
-    """One request of the pool. `expected`: outputs by name; with `expect: same` a digest, once it is known."""
+class _Case:
+    """A prepared request. `expected`: outputs by name; with `expect: same` a digest, once it is known."""
 
-    body: bytes
-    headers: dict[str, str]
+    request: Request
     expected: dict[str, Tensor] = field(default_factory=dict)
     digest: bytes | None = None
 
 
 @dataclass(frozen=True)
 class _Model:
-    """What the server tells of a model. `batched`: the first dimension of each tensor is the batch."""
+    """A model as it is asked. `batched`: the first dimension of each tensor is the batch."""
 
     inputs: tuple[Spec, ...]
-    outputs: dict[str, Spec]
+    outputs: tuple[Spec, ...]
+    wanted: dict[str, Spec]
     batched: bool
-    notes: dict[str, Any]
 
 
 class Triton:
     """Sends prepared tensors and checks names, types, shapes and, where it can be known, values of what comes back."""
 
     def __init__(self, target: Target, options: Options, load: Load) -> None:
-        self._options, self._seed = options, load.seed
+        self._target, self._options, self._seed = target, options, load.seed
         self._name = options.model or target.model or ""
-        version = f"/versions/{options.version}" if options.version else ""
-        self._url = f"{target.url.rstrip('/')}/v2/models/{self._name}{version}"
-        self._headers = bearer(target.secret())
-        self._client: HttpClient | None = None
+        self._client: Client | None = None
         self._model: _Model | None = None
-        self._pool: list[_Request] = []
+        self._pool: list[_Case] = []
 
     async def setup(self) -> dict[str, Any]:
         """See `loadtests.generators.base.Generator`."""
         if not self._name:
             raise SetupError("triton: which model? Give `model`: the service has several, or names none")
-        self._client = HttpClient(self._headers)
-        self._model = await self._learn(self._client)
-        self._pool = await asyncio.to_thread(self._prepare, self._model)
+        self._client = self._open()
+        try:
+            told = await self._client.learn()
+        except SetupError as error:
+            raise SetupError(f"triton: model {self._name!r}: {error}") from error
+        self._model = self._fit(told)
+        self._pool = await asyncio.to_thread(self._prepare, self._client, self._model)
         return {
-            "url": f"{self._url}/infer",
-            **self._model.notes,
+            "url": self._target.url,
+            "model": self._name,
+            **told.notes,
+            "max_batch_size": told.max_batch_size,
+            "inputs": {spec.name: f"{spec.datatype} {list(spec.shape)}" for spec in told.inputs},
+            "outputs": {spec.name: f"{spec.datatype} {list(spec.shape)}" for spec in told.outputs},
             "batch": self._options.batch,
             "different_requests": len(self._pool),
-            "request_bytes": round(sum(len(each.body) for each in self._pool) / len(self._pool)),
+            "request_bytes": round(sum(len(each.request.body) for each in self._pool) / len(self._pool)),
         }
 
     async def attach(self) -> None:
@@ -113,81 +120,66 @@ class Triton:
         if self._client is not None:
             await self._client.close()
 
-    async def _learn(self, client: HttpClient) -> _Model:
-        """Ask for the model's metadata and, for batching, its configuration, which is Triton's own extension."""
-        try:
-            _, _, body = await client.ask("GET", self._url, Outcome())
-            status, _, config = await client.ask("GET", f"{self._url}/config", Outcome(), accept=tuple(range(200, 600)))
-        except RequestFailed as failure:
-            raise SetupError(f"triton: no model {self._name!r} at {self._url}: {failure}") from failure
-        try:
-            told = orjson.loads(body)
-            most = orjson.loads(config).get("max_batch_size", 0) if status == 200 else None
-            inputs, outputs = ([_spec(each) for each in told[key]] for key in ("inputs", "outputs"))
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise SetupError(f"triton: the metadata at {self._url} cannot be read: {body[:200]!r}") from error
-        batched = most > 0 if most is not None else all(spec.shape[:1] == (-1,) for spec in inputs)
-        self._check_batch(most, batched=batched)
-        wanted = self._options.outputs or tuple(spec.name for spec in outputs)
-        if unknown := set(wanted) - {spec.name for spec in outputs}:
-            have = ", ".join(spec.name for spec in outputs)
-            raise SetupError(f"triton: model {self._name} has no output {', '.join(sorted(unknown))}: it has {have}")
-        for spec in (*inputs, *outputs):
-            if not kserve.supported(spec.datatype):
+    def _open(self) -> Client:
+        options, headers = self._options, bearer(self._target.secret())
+        if self._target.protocol == "triton-grpc":
+            if options.encoding == "json":
+                raise SetupError("triton: gRPC has no JSON: leave `encoding` out")
+            from loadtests.kserve.rpc import RpcClient  # noqa: PLC0415 - gRPC's runtime, for those who use it
+
+            return RpcClient(self._target.url, self._name, options.version, headers)
+        binary = options.encoding == "binary"
+        return RestClient(self._target.url, self._name, options.version, headers, binary=binary)
+
+    def _fit(self, told: Metadata) -> _Model:
+        """Hold the options against what the server tells of the model. Raises SetupError."""
+        options, most, name = self._options, told.max_batch_size, self._name
+        batched = most > 0 if most is not None else all(spec.shape[:1] == (-1,) for spec in told.inputs)
+        if options.batch > 1 and not batched:
+            raise SetupError(f"triton: model {name} takes no batches: leave `batch` out")
+        if most and options.batch > most:
+            raise SetupError(f"triton: model {name} takes batches up to {most}, not {options.batch}")
+        for word, names, specs in (("output", options.outputs, told.outputs), ("input", options.shapes, told.inputs)):
+            if unknown := set(names) - {spec.name for spec in specs}:
+                have = ", ".join(spec.name for spec in specs)
+                raise SetupError(f"triton: model {name} has no {word} {', '.join(sorted(unknown))}: it has {have}")
+        for spec in (*told.inputs, *told.outputs):
+            if not tensors.supported(spec.datatype):
                 raise SetupError(f"triton: {spec.name} is {spec.datatype}, a type that is not known here")
-            if self._options.encoding == "json" and spec.datatype in kserve.BINARY_ONLY:
+            if options.encoding == "json" and spec.datatype in tensors.BINARY_ONLY:
                 raise SetupError(f"triton: {spec.name} is {spec.datatype}, which JSON has not: use `encoding: binary`")
-        notes = {
-            "model": self._name,
-            "versions": told.get("versions"),
-            "platform": told.get("platform"),
-            "max_batch_size": most,
-            "inputs": {spec.name: f"{spec.datatype} {list(spec.shape)}" for spec in inputs},
-            "outputs": {spec.name: f"{spec.datatype} {list(spec.shape)}" for spec in outputs},
-        }
-        return _Model(tuple(inputs), {spec.name: spec for spec in outputs if spec.name in wanted}, batched, notes)
+        wanted = {spec.name: spec for spec in told.outputs if not options.outputs or spec.name in options.outputs}
+        return _Model(told.inputs, told.outputs, wanted, batched)
 
-    def _check_batch(self, most: int | None, *, batched: bool) -> None:
-        batch = self._options.batch
-        if batch > 1 and not batched:
-            raise SetupError(f"triton: model {self._name} takes no batches: leave `batch` out")
-        if most and batch > most:
-            raise SetupError(f"triton: model {self._name} takes batches up to {most}, not {batch}")
-
-    def _prepare(self, model: _Model) -> list[_Request]:
+    def _prepare(self, client: Client, model: _Model) -> list[_Case]:
         """Make all requests in advance: the client's time for that is not the service's."""
-        if unknown := self._options.shapes.keys() - {spec.name for spec in model.inputs}:
-            have = ", ".join(spec.name for spec in model.inputs)
-            raise SetupError(f"triton: model {self._name} has no input {', '.join(sorted(unknown))}: it has {have}")
-        pool: list[_Request] = []
+        pool: list[_Case] = []
         for index in range(self._options.inputs):
-            pool.append(self._make(model, index))
-            size = len(pool[0].body)
+            inputs = self._inputs(model, index)
+            request = client.encode(inputs, Wanted(self._options.outputs, self._options.parameters))
+            pool.append(_Case(request, {each.name: each for each in self._expected(model, inputs)}))
+            size = len(pool[0].request.body)
             if size * self._options.inputs > _POOL:
                 fit = max(1, _POOL // size)
                 raise SetupError(f"triton: {size} bytes a request: make `inputs` at most {fit}, or `batch` smaller")
         return pool
 
-    def _make(self, model: _Model, index: int) -> _Request:
-        options = self._options
+    def _inputs(self, model: _Model, index: int) -> list[Tensor]:
+        options, made = self._options, []
         numbers = np.random.default_rng([self._seed, index])
         length = options.length.draw(random.Random(f"{self._seed}/{index}"))  # noqa: S311
-        tensors = []
         for spec in model.inputs:
             own = spec.shape[1:] if model.batched else spec.shape
             shape = options.shapes.get(spec.name, tuple(length if each == -1 else each for each in own))
             whole = (options.batch, *shape) if model.batched else shape
             if not spec.fits(whole):
                 raise SetupError(f"triton: shapes.{spec.name} is {list(shape)}, where the model has {list(own)}")
-            tensors.append(kserve.random_tensor(spec, whole, numbers, options.low, options.high))
-        binary = options.encoding == "binary"
-        body, headers = kserve.encode(tensors, options.outputs, options.parameters, binary=binary)
-        expected = {each.name: each for each in self._expected(model, tensors) if each.name in model.outputs}
-        return _Request(body, headers, expected)
+            made.append(tensors.random_tensor(spec, whole, numbers, options.low, options.high))
+        return made
 
     def _expected(self, model: _Model, inputs: list[Tensor]) -> list[Tensor]:
         """Return the outputs that the model owes for `inputs`, where they are known. Raises SetupError."""
-        names = list(model.notes["outputs"])  # in the model's order, also those that are not asked for
+        names = [spec.name for spec in model.outputs]
         if self._options.expect == "identity":
             pairs = zip(names, inputs, strict=False)
             return [Tensor(name, each.datatype, each.shape, each.data) for name, each in pairs]
@@ -195,7 +187,7 @@ class Triton:
             alike = len(inputs) == 2 and (inputs[0].datatype, inputs[0].shape) == (inputs[1].datatype, inputs[1].shape)
             if not alike or inputs[0].datatype in ("BYTES", "BF16", "BOOL") or len(names) != 2:
                 raise SetupError("triton: `expect: add_sub` needs two inputs of numbers alike, and two outputs")
-            one, two = (kserve.array(each) for each in inputs)
+            one, two = (tensors.array(each) for each in inputs)
             results = ((one + two).tobytes(), (one - two).tobytes())
             first = inputs[0]
             return [Tensor(n, first.datatype, first.shape, data) for n, data in zip(names, results, strict=True)]
@@ -205,22 +197,20 @@ class Triton:
         """See `loadtests.generators.base.Generator`."""
         assert self._client is not None  # noqa: S101 - set up before the first request
         assert self._model is not None  # noqa: S101
-        sent = self._pool[number % len(self._pool)]
-        url = f"{self._url}/infer"
-        _, headers, body = await self._client.ask("POST", url, outcome, data=sent.body, headers=sent.headers)
-        head, tensors = kserve.decode(body, headers.get(kserve.JSON_LENGTH))
-        if head.get("model_name") != self._name:
-            raise RequestFailed("wrong_model", f"the answer is of model {str(head.get('model_name'))[:50]!r}")
-        self._check(self._model, tensors)
-        self._compare(sent, tensors)
+        case = self._pool[number % len(self._pool)]
+        answer = await self._client.infer(case.request, outcome)
+        if answer.model != self._name:
+            raise RequestFailed("wrong_model", f"the answer is of model {answer.model[:50]!r}")
+        self._check(self._model, answer.tensors)
+        self._compare(case, answer.tensors)
 
-    def _check(self, model: _Model, tensors: list[Tensor]) -> None:
+    def _check(self, model: _Model, found: list[Tensor]) -> None:
         """Hold names, types and shapes against the model's metadata. Raises RequestFailed."""
-        names = sorted(tensor.name for tensor in tensors)
-        if names != sorted(model.outputs):
-            raise RequestFailed("wrong_outputs", f"outputs {names}, where {sorted(model.outputs)} were asked for")
-        for tensor in tensors:
-            spec = model.outputs[tensor.name]
+        names = sorted(tensor.name for tensor in found)
+        if names != sorted(model.wanted):
+            raise RequestFailed("wrong_outputs", f"outputs {names}, where {sorted(model.wanted)} were asked for")
+        for tensor in found:
+            spec = model.wanted[tensor.name]
             if tensor.datatype != spec.datatype:
                 raise RequestFailed("wrong_type", f"output {tensor.name} is {tensor.datatype}, not {spec.datatype}")
             if not spec.fits(tensor.shape) or (model.batched and tensor.shape[0] != self._options.batch):
@@ -228,22 +218,18 @@ class Triton:
                 shape = f"{list(tensor.shape)}, where it must be {list(wanted)}"
                 raise RequestFailed("wrong_shape", f"output {tensor.name} has shape {shape}")
 
-    def _compare(self, sent: _Request, tensors: list[Tensor]) -> None:
+    def _compare(self, case: _Case, found: list[Tensor]) -> None:
         """Hold values against what must come, where that is known. Raises RequestFailed."""
-        for tensor in tensors:
-            if sent.expected and sent.expected.get(tensor.name, tensor) != tensor:
+        for tensor in found:
+            if case.expected.get(tensor.name, tensor) != tensor:
                 raise RequestFailed("wrong_answer", f"output {tensor.name} is not what `expect` says")
         if self._options.expect == "same":
-            ordered = sorted(tensors, key=lambda tensor: tensor.name)
+            ordered = sorted(found, key=lambda tensor: tensor.name)
             digest = hashlib.blake2b(b"".join(tensor.data for tensor in ordered), digest_size=16).digest()
-            if sent.digest is None:
-                sent.digest = digest
-            elif sent.digest != digest:
+            if case.digest is None:
+                case.digest = digest
+            elif case.digest != digest:
                 raise RequestFailed("not_repeatable", "the same inputs gave other outputs before")
 
 
-def _spec(told: dict[str, Any]) -> Spec:
-    return Spec(str(told["name"]), str(told["datatype"]), tuple(int(length) for length in told["shape"]))
-
-
-GENERATOR = GeneratorKind(name="triton", targets=("triton",), Options=Options, create=Triton)
+GENERATOR = GeneratorKind(name="triton", targets=("triton", "triton-grpc"), Options=Options, create=Triton)

@@ -49,6 +49,16 @@ def test_it_listens_on_the_node_only(tmp_path, server):
 
 
 @pytest.mark.usefixtures("server")
+def test_grpc_where_it_is_asked_for(tmp_path):
+    """Then it listens on the node's address too, as locked as HTTP, and the load goes there."""
+    made = plan(tmp_path, grpc=True, grpc_port=7001)
+    argv = made.programs[0].argv
+    assert {"--grpc-address=127.0.0.1", "--grpc-port=7001"} <= set(argv)
+    assert any(word.startswith("--grpc-restricted-protocol=shared-memory,model-repository") for word in argv)
+    assert (made.target.protocol, made.target.url) == ("triton-grpc", "grpc://127.0.0.1:7001")
+
+
+@pytest.mark.usefixtures("server")
 def test_a_repository_of_ones_own(tmp_path):
     """A repository's only model is the load's default; of several, one is named."""
     repository = tmp_path / "models"

@@ -8,7 +8,10 @@ import requests
 
 from jobs.services.base import ServicePlan
 from loadtests.generators import registry
+from loadtests.generators.triton import _Case
+from loadtests.kserve.base import Request
 from loadtests.outcome import SetupError
+from loadtests.plan import Target
 from tests.loadtests import programs
 from tests.loadtests.tools import a_load, drive, seconds
 
@@ -18,14 +21,21 @@ pytestmark = [pytest.mark.real, pytest.mark.timing]
 @pytest.fixture(scope="module")
 def service() -> Iterator[ServicePlan]:
     """Keep one server for the tests of this file."""
-    with programs.triton(summary_latencies=True) as plan:
+    with programs.triton(summary_latencies=True, grpc=True) as plan:
         yield plan
 
 
-def triton(service, load, **options):
+def by_http(service: ServicePlan) -> Target:
+    """Give the target of those who go by HTTP, whose address the probe has."""
+    [program] = service.programs
+    return service.target.model_copy(update={"protocol": "triton", "url": program.probe.url})
+
+
+def triton(service, load, *, grpc=False, **options):
     """Make the generator."""
     kind = registry()["triton"]
-    return kind.create(service.target, kind.Options.model_validate(options), load)
+    target = service.target if grpc else by_http(service)
+    return kind.create(target, kind.Options.model_validate(options), load)
 
 
 def series(service: ServicePlan) -> dict[str, float]:
@@ -35,19 +45,19 @@ def series(service: ServicePlan) -> dict[str, float]:
     return {name: float(value) for name, value in re.findall(r"^(\w+\{[^}]*\}) (\S+)$", page, re.MULTILINE)}
 
 
-LOAD = a_load({"name": "steady", "for": 2, "rate": 40}, seed=3)
+LOAD = a_load({"name": "steady", "for": 1, "rate": 40}, seed=3)
 
 
-@pytest.mark.parametrize("encoding", ["binary", "json"])
+@pytest.mark.parametrize("way", [{"encoding": "binary"}, {"encoding": "json"}, {"grpc": True}])
 @pytest.mark.parametrize(("model", "expect"), [("identity", "identity"), ("add_sub", "add_sub"), ("add_sub", "same")])
-def test_every_answer_is_right_and_counted(service, tmp_path, model, expect, encoding):
-    """Values come back as they must, in both encodings; the server counts the requests and rows that we do."""
+def test_every_answer_is_right_and_counted(service, tmp_path, model, expect, way):
+    """Values come back as they must, however they travel; the server counts the requests and rows that we do."""
     before = series(service)
-    generator = triton(service, LOAD, model=model, expect=expect, encoding=encoding, batch=3, inputs=8)
+    generator = triton(service, LOAD, model=model, expect=expect, batch=3, inputs=8, **way)
     table, engine = drive(LOAD, generator, tmp_path)
     after = series(service)
     assert engine.errors == {}
-    assert table.num_rows > 40
+    assert table.num_rows > 20
     assert (seconds(table, "done", "sent") > 0).all()
     for counter, count in (
         ("nv_inference_request_success", table.num_rows),
@@ -70,8 +80,8 @@ def test_wrong_answers_are_found(service, tmp_path):
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        ({"model": "nope"}, "no model 'nope'.*http_404"),
-        ({"model": "identity", "version": "9"}, "no model"),
+        ({"model": "nope"}, "model 'nope'.*(http_404|grpc_not_found)"),
+        ({"model": "identity", "version": "9"}, "model 'identity'.*(http_404|grpc_not_found)"),
         ({"model": "identity", "batch": 9}, "batches up to 8, not 9"),
         ({"model": "identity", "outputs": ["OUT"]}, "no output OUT: it has OUTPUT0"),
         ({"model": "identity", "shapes": {"IN": [1]}}, "no input IN: it has INPUT0"),
@@ -80,26 +90,37 @@ def test_wrong_answers_are_found(service, tmp_path):
         ({"model": "identity", "length": 1_000_000, "inputs": 100}, "make `inputs` at most"),
     ],
 )
-def test_what_cannot_be_asked(service, tmp_path, options, word):
+@pytest.mark.parametrize("grpc", [False, True])
+async def test_what_cannot_be_asked(service, options, word, grpc):
     """What does not fit the model ends the set-up, with what would."""
+    generator = triton(service, LOAD, grpc=grpc, **options)
     with pytest.raises(SetupError, match=word):
-        drive(LOAD, triton(service, LOAD, **options), tmp_path)
+        await generator.setup()
+    await generator.close()
 
 
-def test_a_model_that_goes_away(service, tmp_path):
+@pytest.mark.parametrize(("grpc", "kind"), [(False, "http_404"), (True, "grpc_not_found")])
+def test_a_model_that_goes_away(service, tmp_path, grpc, kind):
     """A model that the server does not know is a failure with its status, and moves none of its counters."""
     load = a_load({"name": "steady", "for": 0.5, "rate": 10, "arrival": "constant"})
-    generator = triton(service, load, model="identity")
+    generator = triton(service, load, grpc=grpc, model="identity")
 
     async def rename(_: object) -> None:
-        generator._url = generator._url.replace("identity", "gone")
+        client = generator._client
+        if grpc:
+            generator._pool = [
+                _Case(Request(case.request.body.replace(b"identity", b"notthere"))) for case in generator._pool
+            ]
+        else:
+            client._infer = client._infer.replace("identity", "notthere")
 
-    before = series(service)
+    def counters() -> dict[str, float]:
+        return {k: v for k, v in series(service).items() if k.startswith("nv_inference_request_") and "_us" not in k}
+
+    before = counters()
     _, engine = drive(load, generator, tmp_path, rename)
-    assert engine.errors == {"http_404": 5}
-    assert {k: v for k, v in series(service).items() if "request_" in k and "summary" not in k} == {
-        k: v for k, v in before.items() if "request_" in k and "summary" not in k
-    }
+    assert engine.errors == {kind: 5}
+    assert counters() == before
 
 
 def test_lengths_and_outputs_by_choice(service, tmp_path):
@@ -115,11 +136,10 @@ def test_lengths_and_outputs_by_choice(service, tmp_path):
 
 
 def test_it_is_locked_where_a_load_has_no_use_for_it(service):
-    """Shared memory and the model repository are refused, and so is gRPC; quantiles are there where asked for."""
-    url = service.target.url
+    """Shared memory and the model repository are refused; quantiles are there where asked for."""
+    url = by_http(service).url
     assert requests.get(f"{url}/v2/systemsharedmemory/status", timeout=5).status_code == 403
     assert requests.post(f"{url}/v2/repository/index", timeout=5).status_code == 403
-    assert "--allow-grpc=false" in service.programs[0].argv
     assert any(name.startswith("nv_inference_request_summary_us{") for name in series(service))
 
 

@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from loadtests import kserve
 from loadtests.generators.triton import Options, Triton
-from loadtests.kserve import JSON_LENGTH, Spec, Tensor
+from loadtests.kserve import rest, rpc, tensors
+from loadtests.kserve.base import Wanted
+from loadtests.kserve.rest import JSON_LENGTH
+from loadtests.kserve.tensors import Spec, Tensor
 from loadtests.outcome import Outcome, RequestFailed, SetupError
 from loadtests.plan import Target
 from tests.loadtests.tools import a_load
@@ -109,7 +111,7 @@ async def test_content_is_a_function_of_seed_and_number(server):
     for seed in (1, 1, 2):
         client = generator(f"{server}kserve", seed=seed, length={"distribution": "uniform", "min": 1, "max": 50})
         await client.setup()
-        pools.append([each.body for each in client._pool])
+        pools.append([each.request.body for each in client._pool])
         await client.close()
     assert pools[0] == pools[1]
     assert not set(pools[0]) & set(pools[2])
@@ -118,18 +120,18 @@ async def test_content_is_a_function_of_seed_and_number(server):
 
 def tensor(datatype, *shape, seed=0, low=None, high=None):
     """Make a random tensor."""
-    return kserve.random_tensor(Spec("X", datatype, shape), shape, np.random.default_rng(seed), low, high)
+    return tensors.random_tensor(Spec("X", datatype, shape), shape, np.random.default_rng(seed), low, high)
 
 
-def answered(*tensors, binary):
+def answered(*given, binary):
     """Write an answer as a server does."""
     outputs = []
-    for each in tensors:
+    for each in given:
         one = {"name": each.name, "datatype": each.datatype, "shape": list(each.shape)}
-        one |= {"parameters": {"binary_data_size": len(each.data)}} if binary else {"data": kserve.values(each)}
+        one |= {"parameters": {"binary_data_size": len(each.data)}} if binary else {"data": tensors.values(each)}
         outputs.append(one)
     head = json.dumps({"outputs": outputs}).encode()
-    return (head + b"".join(each.data for each in tensors), str(len(head))) if binary else (head, None)
+    return (head + b"".join(each.data for each in given), str(len(head))) if binary else (head, None)
 
 
 @pytest.mark.parametrize("datatype", TYPES)
@@ -138,9 +140,8 @@ def test_tensors_come_back_whole(datatype, shape):
     """What is written is read, in both encodings where JSON has the type."""
     one = tensor(datatype, *shape)
     for binary in (True, False):
-        if binary or datatype not in kserve.BINARY_ONLY:
-            _, tensors = kserve.decode(*answered(one, one, binary=binary))
-            assert tensors == [one, one]
+        if binary or datatype not in tensors.BINARY_ONLY:
+            assert rest.decode(*answered(one, one, binary=binary))[1] == [one, one]
 
 
 @pytest.mark.parametrize("datatype", TYPES)
@@ -148,28 +149,28 @@ def test_random_tensors(datatype):
     """They hold as many elements as their shape, whole numbers within their bounds, floats that are finite."""
     one = tensor(datatype, 50, 40, low=3, high=7)
     if datatype == "BYTES":
-        assert {len(word) for word in kserve.values(one)} == set(range(1, 9))
+        assert {len(word) for word in tensors.values(one)} == set(range(1, 9))
     elif datatype.startswith(("INT", "UINT")):
-        assert set(kserve.values(one)) == {3, 4, 5, 6}
+        assert set(tensors.values(one)) == {3, 4, 5, 6}
     elif datatype == "BF16":
         wide = np.frombuffer(b"".join(b"\0\0" + one.data[i : i + 2] for i in range(0, len(one.data), 2)), "<f4")
         assert abs(wide.std() - 1) < 0.1
     elif datatype != "BOOL":
-        assert abs(np.std(kserve.values(one)) - 1) < 0.1
+        assert abs(np.std(tensors.values(one)) - 1) < 0.1
     assert math.prod(one.shape) == 2000
 
 
 def test_what_a_request_looks_like():
     """The binary extension: JSON first, its length in a header, then the bytes of each tensor."""
     one = Tensor("A", "FP32", (1, 2), struct.pack("<2f", 1, 2))
-    body, headers = kserve.encode([one], ["B"], {"priority": 1}, binary=True)
+    body, headers = rest.encode([one], ["B"], {"priority": 1}, binary=True)
     head = json.loads(body[: int(headers[JSON_LENGTH])])
     described = {"name": "A", "datatype": "FP32", "shape": [1, 2]}
     assert head["inputs"] == [{**described, "parameters": {"binary_data_size": 8}}]
     assert head["outputs"] == [{"name": "B", "parameters": {"binary_data": True}}]
     assert head["parameters"] == {"priority": 1}
     assert body[int(headers[JSON_LENGTH]) :] == one.data
-    plain, headers = kserve.encode([one], [], {}, binary=False)
+    plain, headers = rest.encode([one], [], {}, binary=False)
     assert json.loads(plain) == {"inputs": [{**described, "data": [1.0, 2.0]}]}
     assert JSON_LENGTH not in headers
 
@@ -185,14 +186,14 @@ def test_data_that_are_none(datatype, data):
     """Neither null, words, wrong kinds nor numbers that do not fit are taken for values."""
     body = json.dumps({"outputs": [{"name": "X", "datatype": datatype, "shape": [1], "data": data}]}).encode()
     with pytest.raises(RequestFailed, match="malformed"):
-        kserve.decode(body, None)
+        rest.decode(body, None)
 
 
 def test_nested_data_are_in_row_major_order():
     """The protocol allows data nested as the shape is."""
     body = json.dumps({"outputs": [{"name": "X", "datatype": "INT32", "shape": [2, 2], "data": [[1, 2], [3, 4]]}]})
-    [one] = kserve.decode(body.encode(), None)[1]
-    assert kserve.values(one) == [1, 2, 3, 4]
+    [one] = rest.decode(body.encode(), None)[1]
+    assert tensors.values(one) == [1, 2, 3, 4]
 
 
 json_values = st.recursive(
@@ -221,7 +222,7 @@ def test_no_server_breaks_the_client(answer, more):
     for length in (None, str(len(head)), "x", "-1", str(10**9)):
         kind = None
         try:
-            kserve.decode(head + more, length)
+            rest.decode(head + more, length)
         except RequestFailed as failure:
             kind = failure.kind
         assert kind in {None, "malformed", "server_error", "wrong_shape"}
@@ -234,8 +235,64 @@ def test_the_pool_is_made_beside_the_loop(server):
         first, second = generator(f"{server}kserve"), generator(f"{server}kserve")
         await first.setup()
         await second.attach()
-        assert [each.body for each in first._pool] == [each.body for each in second._pool]
+        assert [each.request.body for each in first._pool] == [each.request.body for each in second._pool]
         await first.close()
         await second.close()
 
     asyncio.run(both())
+
+
+def grpc_answer(*given, model="m", raw=None):
+    """Write an answer as a server of gRPC does."""
+    message = rpc._messages()["InferResponse"](model=model)
+    for each in given:
+        message.outputs.add(name=each.name, datatype=each.datatype, shape=each.shape)
+    message.raw.extend([each.data for each in given] if raw is None else raw)
+    return message.SerializeToString()
+
+
+@pytest.mark.parametrize("datatype", TYPES)
+def test_tensors_come_back_whole_by_grpc(datatype):
+    """What is written is read, as raw contents."""
+    one, two = tensor(datatype, 3, 4), tensor(datatype, 0)
+    answer = rpc.decode(grpc_answer(one, two))
+    assert (answer.model, answer.tensors) == ("m", [one, two])
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"\xff\xff", "malformed"),
+        (grpc_answer(tensor("FP32", 2), raw=[]), "malformed"),
+        (grpc_answer(tensor("FP32", 2), raw=[b"1234"]), "wrong_shape"),
+        (grpc_answer(Tensor("X", "FP99", (1,), b"")), "malformed"),
+        (grpc_answer(Tensor("X", "FP32", (-1,), b"")), "malformed"),
+    ],
+)
+def test_answers_of_grpc_that_are_none(body, kind):
+    """Broken messages, missing data and unknown types have their names."""
+    with pytest.raises(RequestFailed, match=kind):
+        rpc.decode(body)
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_break_the_client_of_grpc(body):
+    """Whatever comes is an answer or a failure with a name."""
+    kind = None
+    try:
+        rpc.decode(body)
+    except RequestFailed as failure:
+        kind = failure.kind
+    assert kind in {None, "malformed", "wrong_shape"}
+
+
+async def test_parameters_of_grpc_have_their_kinds():
+    """Numbers, words and truths go out as such, also those that are 0, empty or false."""
+    client = rpc.RpcClient("grpc://127.0.0.1:1", "m", None, {})
+    parameters = {"a": 0, "b": "", "c": False, "d": 0.0}
+    request = client.encode([], Wanted(parameters=parameters))
+    await client.close()
+    read = rpc._messages()["InferRequest"].FromString(request.body)
+    found = {each.key: (each.value.WhichOneof("choice"), getattr(each.value, each.value.WhichOneof("choice")))
+             for each in read.parameters}  # fmt: skip
+    assert found == {"a": ("int", 0), "b": ("str", ""), "c": ("bool", False), "d": ("float", 0.0)}

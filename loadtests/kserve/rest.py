@@ -1,105 +1,70 @@
-"""Tensors as the KServe v2 protocol writes them, in JSON and with Triton's binary tensor data extension.
+"""The KServe v2 protocol over HTTP: JSON, and Triton's binary tensor data extension.
 
 Sources: kserve/open-inference-protocol, `specification/protocol/inference_rest.md`; triton-inference-server/server,
 `docs/protocol/extension_binary_data.md`.
 """
 
-import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
-from loadtests.outcome import RequestFailed
+from loadtests.http import HttpClient
+from loadtests.kserve.base import Answer, Metadata, Request, Wanted
+from loadtests.kserve.tensors import TYPES, Spec, Tensor, check, supported, values
+from loadtests.outcome import Outcome, RequestFailed, SetupError
 
 JSON_LENGTH = "Inference-Header-Content-Length"
 """Header that says how many bytes of JSON stand before the tensors."""
 
-_TYPES = {
-    "BOOL": "?",
-    **{f"UINT{8 * size}": f"<u{size}" for size in (1, 2, 4, 8)},
-    **{f"INT{8 * size}": f"<i{size}" for size in (1, 2, 4, 8)},
-    **{f"FP{8 * size}": f"<f{size}" for size in (2, 4, 8)},
-    "BF16": "<u2",
-}
-"""NumPy has no BF16: its upper 16 bits of a float32 stand as they are."""
-BINARY_ONLY = ("FP16", "BF16")
-"""JSON has no numbers of these."""
+
+class RestClient:
+    """Speaks to one model. Made inside a running loop."""
+
+    def __init__(self, url: str, model: str, version: str | None, headers: Mapping[str, str], *, binary: bool) -> None:
+        self._url = f"{url.rstrip('/')}/v2/models/{model}" + (f"/versions/{version}" if version else "")
+        self._infer = f"{self._url}/infer"
+        self._binary = binary
+        self._client = HttpClient(headers)
+
+    async def close(self) -> None:
+        """See `loadtests.kserve.base.Client`."""
+        await self._client.close()
+
+    async def learn(self) -> Metadata:
+        """See `loadtests.kserve.base.Client`."""
+        everything = tuple(range(200, 600))
+        try:
+            _, _, body = await self._client.ask("GET", self._url, Outcome())
+            status, _, config = await self._client.ask("GET", f"{self._url}/config", Outcome(), accept=everything)
+        except RequestFailed as failure:
+            raise SetupError(f"{self._url} does not tell of it: {failure}") from failure
+        try:
+            told = orjson.loads(body)
+            # The configuration is Triton's own extension.
+            most = orjson.loads(config).get("max_batch_size", 0) if status == 200 else None
+            inputs, outputs = (tuple(_spec(each) for each in told[key]) for key in ("inputs", "outputs"))
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise SetupError(f"the metadata at {self._url} cannot be read: {body[:200]!r}") from error
+        return Metadata(inputs, outputs, most, {"versions": told.get("versions"), "platform": told.get("platform")})
+
+    def encode(self, tensors: Sequence[Tensor], wanted: Wanted) -> Request:
+        """See `loadtests.kserve.base.Client`."""
+        return Request(*encode(tensors, wanted.outputs, wanted.parameters, binary=self._binary))
+
+    async def infer(self, request: Request, outcome: Outcome) -> Answer:
+        """See `loadtests.kserve.base.Client`."""
+        _, headers, body = await self._client.ask(
+            "POST", self._infer, outcome, data=request.body, headers=request.headers
+        )
+        head, tensors = decode(body, headers.get(JSON_LENGTH))
+        return Answer(str(head.get("model_name")), tensors)
 
 
-@dataclass(frozen=True)
-class Spec:
-    """A tensor as a model's metadata describes it; -1 in `shape` is any length."""
-
-    name: str
-    datatype: str
-    shape: tuple[int, ...]
-
-    def fits(self, shape: Sequence[int]) -> bool:
-        """Tell whether a tensor of `shape` is one of these."""
-        return len(shape) == len(self.shape) and all(w in (-1, n) for w, n in zip(self.shape, shape, strict=True))
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """`data`: little-endian, in row-major order; BYTES: each element a 4-byte length and its bytes."""
-
-    name: str
-    datatype: str
-    shape: tuple[int, ...]
-    data: bytes
-
-
-def supported(datatype: str) -> bool:
-    """Tell whether we can make and read tensors of a type."""
-    return datatype == "BYTES" or datatype in _TYPES
-
-
-def random_tensor(
-    spec: Spec, shape: tuple[int, ...], numbers: np.random.Generator, low: int | None, high: int | None
-) -> Tensor:
-    """Make a tensor: floats normal with deviation 1, whole numbers from `low` to `high` - 1, words of 1 to 8 letters.
-
-    Without bounds, whole numbers are 0 to 99.
-    """
-    count = math.prod(shape)
-    if spec.datatype == "BYTES":
-        letters = numbers.integers(97, 123, (count, 8), dtype=np.uint8)
-        lengths = numbers.integers(1, 9, count)
-        words = (letters[i, :length].tobytes() for i, length in enumerate(lengths))
-        data = b"".join(struct.pack("<I", len(word)) + word for word in words)
-    elif spec.datatype == "BF16":
-        data = (numbers.standard_normal(count, np.float32).view(np.uint32) >> 16).astype("<u2").tobytes()
-    elif spec.datatype in ("FP16", "FP32", "FP64"):
-        data = numbers.standard_normal(count).astype(_TYPES[spec.datatype]).tobytes()
-    elif spec.datatype == "BOOL":
-        data = numbers.integers(0, 2, count).astype("?").tobytes()
-    else:
-        drawn = numbers.integers(0 if low is None else low, 100 if high is None else high, count)
-        data = drawn.astype(_TYPES[spec.datatype]).tobytes()
-    return Tensor(spec.name, spec.datatype, shape, data)
-
-
-def array(tensor: Tensor) -> NDArray[Any]:
-    """Return the elements of a tensor of numbers in one row. BF16 as 16-bit words."""
-    return np.frombuffer(tensor.data, _TYPES[tensor.datatype])
-
-
-def values(tensor: Tensor) -> list[Any]:
-    """Return the elements in one row, as JSON has them. Raises ValueError where a text is not UTF-8."""
-    if tensor.datatype != "BYTES":
-        listed: list[Any] = array(tensor).tolist()
-        return listed
-    found, position = [], 0
-    while position < len(tensor.data):
-        (length,) = struct.unpack_from("<I", tensor.data, position)
-        found.append(tensor.data[position + 4 : position + 4 + length].decode())
-        position += 4 + length
-    return found
+def _spec(told: dict[str, Any]) -> Spec:
+    return Spec(str(told["name"]), str(told["datatype"]), tuple(int(length) for length in told["shape"]))
 
 
 def encode(
@@ -162,25 +127,7 @@ def _tensor(output: Any, body: bytes, position: int) -> tuple[Tensor, int]:
         data, position = body[position : position + size], position + size
     else:
         raise RequestFailed("malformed", f"output {name}: {str(size)[:20]} bytes of data, which are not there")
-    tensor = Tensor(name, datatype, shape, data)
-    found, wanted = _count(tensor), math.prod(tensor.shape)
-    if found != wanted:
-        raise RequestFailed(
-            "wrong_shape", f"output {name}: {found} elements, where its shape {list(shape)} holds {wanted}"
-        )
-    return tensor, position
-
-
-def _count(tensor: Tensor) -> int:
-    """Count the elements that are there; -1: the data are no whole number of elements."""
-    if tensor.datatype != "BYTES":
-        count, rest = divmod(len(tensor.data), np.dtype(_TYPES[tensor.datatype]).itemsize)
-        return -1 if rest else count
-    count = position = 0
-    while position + 4 <= len(tensor.data):
-        (length,) = struct.unpack_from("<I", tensor.data, position)
-        position, count = position + 4 + length, count + 1
-    return count if position == len(tensor.data) else -1
+    return check(Tensor(name, datatype, shape, data)), position
 
 
 def _packed(data: Any, datatype: str, body: bytes) -> bytes:
@@ -190,9 +137,9 @@ def _packed(data: Any, datatype: str, body: bytes) -> bytes:
             return b"".join(struct.pack("<I", len(word := text.encode())) + word for text in _flat(data))
         found = np.asarray(data)
         # Neither words that look like numbers, nor null, which would become NaN.
-        kinds = {"b": "b", "u": "iu", "i": "iu", "f": "iuf"}[np.dtype(_TYPES[datatype]).kind]
+        kinds = {"b": "b", "u": "iu", "i": "iu", "f": "iuf"}[np.dtype(TYPES[datatype]).kind]
         with np.errstate(invalid="ignore", over="ignore"):  # what does not fit is told below
-            made = found.astype(_TYPES[datatype])
+            made = found.astype(TYPES[datatype])
         if found.size and (found.dtype.kind not in kinds or ("f" not in kinds and (made != found).any())):
             raise _malformed(body)
         return made.tobytes()
