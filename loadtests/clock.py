@@ -23,6 +23,10 @@ class Clock:
         """Return the same cut to microseconds, so that what began with a phase did not begin before it."""
         return _EPOCH + timedelta(microseconds=self.utc_ns(monotonic) // 1000)
 
+    def step(self) -> float:
+        """Return by how many seconds the system's UTC clock has moved against ours since the anchor."""
+        return (time.time_ns() - self.utc_ns(time.monotonic())) / 1e9
+
     def monotonic(self, utc_ns: int) -> float:
         """Return the monotonic time in seconds of a UTC time in ns."""
         return self._monotonic + (utc_ns - self._utc) / 1e9

@@ -16,6 +16,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from loadtests import exposition, progress
+from loadtests.clock import Clock
 from loadtests.course import advance, or_end, ready_process, say, set_up, verify
 from loadtests.engine import Engine
 from loadtests.generators.base import Generator, GeneratorKind
@@ -76,6 +77,7 @@ class _Load:
         self._parent = _parent(plan, path, self._kind)
         self._engine: Engine | ToolRun | Parent | None = None
         self._ended = asyncio.Event()
+        self._clock = Clock()
 
     async def run(self) -> int:
         """Serve /metrics, set up, run the phases, stay for the last scrape; returns the exit code."""
@@ -156,6 +158,7 @@ class _Load:
         result.retries = engine.retries
         result.errors = dict(engine.errors)
         result.loop_lag_max = max((span.loop_lag_max or 0.0 for span in spans), default=None)
+        result.clock_step = round(self._clock.step(), 6)
         result.notes = notes
         result.violation = violation
         if isinstance(engine, ToolRun):

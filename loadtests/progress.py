@@ -88,6 +88,7 @@ class Result(BaseModel):
     retries: int = 0
     errors: dict[str, int] = Field(default_factory=dict)
     loop_lag_max: float | None = None
+    clock_step: float = Field(0.0, description="seconds by which the system's clock moved against the monotonic one")
     violation: str | None = Field(None, description="what the target's state as a whole was found wrong in at the end")
     dropped: int = Field(0, description="requests that a tool did not send because it had nobody left to send them")
     aggregates: list[Aggregate] = Field(default_factory=list, description="operations that have no record of their own")

@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from prometheus import snapshot
 from prometheus.client import PrometheusError
-from reports import requests, sources
+from reports import requests, servers, sources
 from reports.presence import Span, presence
 from reports.requests import Requests
 from reports.scrapes import NEVER, Recorded, Scrapes
+from reports.servers import Servers
 from reports.sources import Source
 from reports.window import Window
 from runs.directory import RunDirectory
@@ -51,6 +52,7 @@ class Evidence:
     requests: Requests
     coverage: tuple[Coverage, ...] = ()
     sources: tuple[Source, ...] = ()
+    servers: Servers = field(default_factory=Servers)
     load_result: Mapping[str, Any] = field(default_factory=dict)
     troubles: tuple[str, ...] = ()
 
@@ -99,10 +101,18 @@ def gather(run: RunDirectory, recorded: Recorded | None) -> Evidence:
         recipe=recipe,
         requests=found,
         coverage=tuple(coverage(target, scrapes, measured, interval) for target in manifest.targets),
+        servers=servers.gather(
+            recorded, manifest.targets, span, begin=_begin(manifest, span), phases=measured, interval=interval
+        ),
         sources=sources.gather(scrapes, manifest.targets, measured, interval),
         load_result=_load_result(run.load / "result.json", troubles),
         troubles=tuple(troubles),
     )
+
+
+def _begin(manifest: Manifest, span: Span) -> float:
+    """Return when the load began: with its first phase, measured or not."""
+    return min((phase.started.timestamp() for phase in manifest.phases), default=span[0])
 
 
 def _span(run: RunDirectory, phases: Sequence[Span]) -> Span:

@@ -7,7 +7,7 @@ reserve that a reader must know. A slow service is no fault of the numbers.
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from reports import answers, honesty, objectives, steady, tools, watching
+from reports import agreement, answers, honesty, objectives, steady, tools, watching
 from reports.evidence import Evidence
 from reports.honesty import Level, finding
 from reports.state import state_kept
@@ -152,6 +152,10 @@ RULES: tuple[Rule, ...] = (
     tools.tool_told,
     watching.targets_up,
     watching.sources,
+    agreement.counts_agree,
+    agreement.not_restarted,
+    agreement.not_frozen,
+    agreement.clocks_agree,
     died,
     steady.warmed_up,
     steady.steady,

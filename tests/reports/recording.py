@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from reports import requests
 from reports.evidence import Coverage, Evidence
+from reports.servers import Servers
 from runs.directory import RunDirectory
 from runs.manifest import Manifest, Node, PhaseSpan, Process, Target
 from runs.recipe import Recipe
@@ -169,10 +170,11 @@ def evidence(rows: Iterable[Row] | None = None, **changes: Any) -> Evidence:
     """Make the evidence of a clean run; its parts, and what `manifest` takes, may be changed."""
     coverage = changes.pop("coverage", covered())
     sources = changes.pop("sources", ())
+    servers = changes.pop("servers", Servers())
     result = changes.pop("load_result", {})
     run = manifest(**changes)
     found = requests.of(table(list(steady_rows() if rows is None else rows)))
-    return Evidence(run, Recipe.model_validate(run.recipe), found, coverage, sources, result)
+    return Evidence(run, Recipe.model_validate(run.recipe), found, coverage, sources, servers, result)
 
 
 @dataclass(frozen=True)
@@ -238,8 +240,15 @@ def labelled(target: Target, **more: str) -> dict[str, str]:
     return {"run_id": "20260301-120000-demo-a3f9", **place, **more}
 
 
-def llm_curves(*, hole: range = range(0), service: str = "llm") -> list[Curve]:
-    """Make the series of an LLM run on one node; in `hole` the service was not scraped."""
+def llm_curves(*, hole: range = range(0), service: str = "llm", rows: Sequence[Row] | None = None) -> list[Curve]:
+    """Make the series of an LLM run on one node; in `hole` the service was not scraped.
+
+    The service counts the tokens of `rows`, those of `llm_rows` by default.
+    """
+    answered = llm_rows() if rows is None else rows
+
+    def predicted(t: int) -> float:
+        return float(sum(one["tokens_out"] or 0 for one in answered if one["done"] <= t))
 
     def wave(base: float, swing: float, period: float) -> Callable[[int], float]:
         return lambda t: round(base + swing * math.sin(t / period), 4)
@@ -261,7 +270,7 @@ def llm_curves(*, hole: range = range(0), service: str = "llm") -> list[Curve]:
 
     curves += [
         Curve("llamacpp:prompt_tokens_total", "counter", labelled(llm), holed(grow(640))),
-        Curve("llamacpp:tokens_predicted_total", "counter", labelled(llm), holed(grow(320))),
+        Curve("llamacpp:tokens_predicted_total", "counter", labelled(llm), holed(predicted)),
         Curve("llamacpp:requests_processing", "gauge", labelled(llm), holed(wave(2, 1.5, 3))),
         Curve("llamacpp:requests_deferred", "gauge", labelled(llm), holed(wave(0.5, 0.5, 5))),
         Curve("load_requests_in_flight", "gauge", labelled(load), wave(2, 1.5, 3)),

@@ -83,7 +83,7 @@ def test_three_seconds_are_enough_to_render(tmp_path: Path) -> None:
     phases = [made.span("steady", 0.0, 3.0, rate=20.0)]
     rows = [made.row("steady", index / 20, 0.02) for index in range(55)]
     changes = {"phases": phases, "ending": "failed", "reason": "load died: signal SIGKILL"}
-    run, found, _facts = built(tmp_path, made.Recording(rows, made.llm_curves(), changes, first=-1, last=3))
+    run, found, _facts = built(tmp_path, made.Recording(rows, made.llm_curves(rows=rows), changes, first=-1, last=3))
     assert {finding.rule for finding in found.findings if finding.level == "invalid"} == {"completed"}
     assert "Latency" in titles(run)
 

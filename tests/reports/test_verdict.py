@@ -9,6 +9,7 @@ import pytest
 
 from reports import verdict
 from reports.presence import Presence
+from reports.servers import Count, NodeClock, Servers
 from runs.manifest import Verdict
 from tests.reports import recording as made
 from tests.reports import sidecars
@@ -104,6 +105,12 @@ BROKEN: dict[str, Callable[[], Verdict]] = {
     "tool_rate": lambda: judged(load_result={"aggregates": [figures(count=300)]}),
     "targets_up": lambda: judged(coverage=made.covered(llm=5.0)),
     "died": lambda: judged(processes=[made.process("llm", "service", stopped_by_us=False, exit_code=-9)]),
+    "counts_agree": lambda: judged(
+        servers=Servers(counts=(Count("vllm:request_success_total", "requests", "llm", 900),))
+    ),
+    "not_restarted": lambda: judged(servers=Servers(restarted=(("llm", "n0:1"),))),
+    "not_frozen": lambda: judged(servers=Servers(still=(("llm", "n0:1"),))),
+    "clocks_agree": lambda: judged(servers=Servers(clocks=(NodeClock("n1", 1.5, 0.0),))),
     "warmed_up": lambda: judged(slower(lambda at: 3.0 if at < 8.0 else 1.0)),
     "steady": lambda: judged(slower(lambda at: 1.0 + (at - 5.0) / 15.0)),
     "right_answers": lambda: judged(failing(0.007, "truncated")),

@@ -1,0 +1,81 @@
+"""Rules about what the services and the nodes say themselves: do they tell the same story as the client?"""
+
+from collections.abc import Iterator
+
+from reports.evidence import Evidence
+from reports.honesty import Level, finding
+from reports.servers import MEASURES
+from reports.words import display
+from runs.manifest import Finding
+
+COUNT_SHARE, COUNT_SLACK = 0.01, 2.0
+SKEW_SECONDS, SKEW_SECONDS_INVALID = 0.1, 0.5
+
+
+def counts_agree(evidence: Evidence) -> Iterator[Finding]:
+    """Hold what the service counted against what the client sent, from the first phase on.
+
+    More than was sent is somebody else's traffic, which the figures then share the service with; less than was
+    answered is answers that the service does not know of. Within 1 % and two. (AIPerf and inference-perf collect both
+    sides and compare nothing.)
+    """
+    if evidence.manifest.ending != "completed":
+        return  # what a load that was cut off had open has no record
+    for count in evidence.servers.counts:
+        known = MEASURES[count.unit](evidence.requests)
+        if count.job not in evidence.recipe.targets or known is None:
+            continue
+        least, most = known
+        slack = max(COUNT_SLACK, COUNT_SHARE * most)
+        facts = {"metric": count.metric, "server": count.number, "client_least": least, "client_most": most}
+        if count.number > most + slack:
+            text = (
+                f"{count.job} counted {count.number:,} {count.unit} ({count.metric}), the client sent {most:,.0f}: "
+                "others used the service too"
+            )
+            yield finding("counts_agree", "invalid", text, **facts)
+        elif count.number < least - slack:
+            text = (
+                f"{count.job} counted {count.number:,} {count.unit} ({count.metric}), the client has {least:,.0f}: "
+                "something else answered, or the service lost count"
+            )
+            yield finding("counts_agree", "invalid", text, **facts)
+
+
+def not_restarted(evidence: Evidence) -> Iterator[Finding]:
+    """See that no service began anew within the measured phases: its start is in the latencies, its caches were empty.
+
+    Its counters fall together then, or its process_start_time_seconds changes (Prometheus calls that a reset).
+    """
+    for job, instance in evidence.servers.restarted:
+        text = f"{job} ({instance}) was started anew in the measured phases: its counters began again"
+        yield finding("not_restarted", "invalid", text, job=job, instance=instance)
+
+
+def not_frozen(evidence: Evidence) -> Iterator[Finding]:
+    """See that what a service tells moves while it answers: a page that never changes is not watched but repeated."""
+    if not evidence.measured.succeeded:
+        return
+    for job, instance in evidence.servers.still:
+        text = f"{job} ({instance}) told the same figures all through a measured phase, though it answered: frozen"
+        yield finding("not_frozen", "invalid", text, job=job, instance=instance)
+
+
+def clocks_agree(evidence: Evidence) -> Iterator[Finding]:
+    """See that the nodes' clocks agree and do not jump: else curves of two nodes, or of client and service, do not fit.
+
+    A node's clock is held against the head's, the load's against its own monotonic one. INVALID from half a second or a
+    scrape interval, whatever is more; a warning from 0.1 s. Latencies are measured by the monotonic clock, which none
+    of this touches.
+    """
+    limit = max(SKEW_SECONDS_INVALID, evidence.recipe.watch.interval)
+    found = [(f"the clock of {clock.node} is off by", clock.ahead) for clock in evidence.servers.clocks]
+    found += [
+        (f"the clock of {clock.node} moved against the head's by", clock.step) for clock in evidence.servers.clocks
+    ]
+    step = evidence.load_result.get("clock_step")
+    found += [("the clock of the load's node was set anew by", step)] if isinstance(step, float) else []
+    for what, value in found:
+        if abs(value) > SKEW_SECONDS:
+            level: Level = "invalid" if abs(value) > limit else "warning"
+            yield finding("clocks_agree", level, f"{what} {display(abs(value), 's')}", seconds=round(value, 3))

@@ -1,0 +1,145 @@
+"""What the series say of services and nodes: how much they counted, whether they began anew or stood still; clocks."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from prometheus.client import Series
+from reports.presence import Span
+from reports.requests import Requests
+from reports.scrapes import Key, Recorded, Scrapes
+from runs.manifest import Target
+
+Unit = Literal["requests", "tokens"]
+
+KNOWN: Mapping[str, Unit] = {
+    "vllm:request_success_total": "requests",
+    "nv_inference_request_success": "requests",
+    "tgi_request_success": "requests",
+    "llamacpp:tokens_predicted_total": "tokens",
+}
+"""Counters by which servers tell how much they answered, and what they count."""
+
+_RESET_TOGETHER = 2
+"""Counters of a target that fall at once: a single one may be a gauge with a counter's name (Qdrant's
+collections_total)."""
+
+_STILL_SCRAPES = 10
+"""Scrapes of a phase below which it is too short to say that nothing moves."""
+
+_NOT_SERVED = "scrape_.*|up"
+"""Series that Prometheus adds to each target."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """What a service's own counter counted from the first phase to the end of the recording."""
+
+    metric: str
+    unit: Unit
+    job: str
+    number: int
+
+
+@dataclass(frozen=True)
+class NodeClock:
+    """A node's clock against Prometheus's: seconds ahead, and by how much that changed within the run."""
+
+    node: str
+    ahead: float
+    step: float
+
+
+@dataclass(frozen=True)
+class Servers:
+    """See the module. `restarted` and `still` name targets of services by job and instance."""
+
+    counts: tuple[Count, ...] = ()
+    restarted: tuple[Key, ...] = ()
+    still: tuple[Key, ...] = ()
+    clocks: tuple[NodeClock, ...] = ()
+
+
+def gather(
+    recorded: Recorded | None,
+    targets: Sequence[Target],
+    span: Span,
+    *,
+    begin: float,
+    phases: Sequence[Span],
+    interval: float,
+) -> Servers:
+    """Ask a recording, whose samples lie in `span` and came each `interval` seconds.
+
+    The load began at `begin`; `phases` are the measured ones. Raises PrometheusError.
+    """
+    if recorded is None or not phases:
+        return Servers()
+    services = {(target.job, target.instance) for target in targets if target.role == "service"}
+    judged = (phases[0][0], phases[-1][1])
+    return Servers(
+        counts=tuple(_counts(recorded, span, (begin, span[1]))),
+        restarted=tuple(sorted(services & _restarted(recorded, judged, interval))),
+        still=tuple(sorted(services & _still(recorded, phases, interval))),
+        clocks=tuple(_clocks(recorded, judged)),
+    )
+
+
+def _counts(recorded: Recorded, span: Span, judged: Span) -> Iterator[Count]:
+    scrapes = Scrapes(recorded, span, (judged,))
+    for metric, unit in KNOWN.items():
+        by_job: dict[str, int] = {}
+        for (job, _), counted in scrapes.grown(metric).items():
+            by_job[job] = by_job.get(job, 0) + counted.total()
+        for job, number in by_job.items():
+            yield Count(metric, unit, job, number)
+
+
+def _restarted(recorded: Recorded, judged: Span, interval: float) -> set[Key]:
+    counters = _each('role="service",__name__=~".+_total"', judged, interval)
+    fallen = f"count by (job, instance) (resets({counters}) > 0) >= {_RESET_TOGETHER}"
+    starts = _each('role="service",__name__="process_start_time_seconds"', judged, interval)
+    begun = f"count by (job, instance) (changes({starts}) > 0)"
+    return {key for text in (fallen, begun) for key in _keys(recorded.query(text, judged[1]))}
+
+
+def _still(recorded: Recorded, phases: Sequence[Span], interval: float) -> set[Key]:
+    """Return the targets of which nothing changed in a phase that was long enough."""
+    found: set[Key] = set()
+    for begin, end in phases:
+        if end - begin >= _STILL_SCRAPES * interval:
+            served = _each(f'role="service",__name__!~"{_NOT_SERVED}"', (begin, end), interval)
+            found |= _keys(recorded.query(f"max by (job, instance) (changes({served})) == 0", end))
+    return found
+
+
+def _each(selector: str, span: Span, interval: float) -> str:
+    """Return a range of every series of a selector. Functions of ranges drop names, which must not collide then."""
+    named = f'label_replace({{{selector}}}, "metric", "$1", "__name__", "(.+)")'
+    return f"{named}[{max(1, round(1000 * (span[1] - span[0])))}ms:{max(1, round(1000 * interval))}ms]"
+
+
+def _clocks(recorded: Recorded, judged: Span) -> Iterator[NodeClock]:
+    for series in recorded.samples("node_time_seconds", *judged):
+        if len(series.times) < 3:
+            continue
+        ahead = series.values - series.times
+        third = max(1, len(ahead) // 3)
+        step = float(np.median(ahead[-third:]) - np.median(ahead[:third]))
+        yield NodeClock(series.labels.get("node", ""), float(np.median(ahead)), step)
+
+
+def _keys(found: Sequence[Series]) -> set[Key]:
+    return {(series.labels.get("job", ""), series.labels.get("instance", "")) for series in found}
+
+
+MEASURES: Mapping[Unit, Callable[[Requests], tuple[float, float] | None]] = {
+    "requests": lambda requests: (float(requests.ok.sum()), float((~np.isnan(requests.at("sent"))).sum())),
+    # What a server had made of an answer that failed nobody knows.
+    "tokens": lambda requests: (
+        (float(np.nansum(requests.tokens_out)),) * 2 if len(requests) and bool(requests.ok.all()) else None
+    ),
+}
+"""What the client knows of the same: at least and at most so many, or None where it cannot know."""
