@@ -100,7 +100,7 @@ class OpenAI:
 
     async def verify(self) -> dict[str, Any]:
         """Say how many answers told their tokens. See `loadtests.generators.base.Verifies`."""
-        told = f"the server reported usage in {self._counted} of {self._answers} good answers"
+        told = f"the server reported usage in {self._counted} of {self._answers} good answers to this load process"
         unknown = "; the tokens of the others are unknown" if self._counted < self._answers else ""
         return {"usage": told + unknown}
 

@@ -41,6 +41,29 @@ def test_every_answer_is_whole(target, tmp_path, api):
     assert np.median([len(gaps or []) for gaps in table["gaps"].to_pylist()]) > 6
 
 
+@pytest.mark.parametrize("api", ["completions", "chat"])
+def test_whole_answers_of_drawn_lengths(target, tmp_path, api):
+    """Without a stream there is no first token; lengths differ as drawn, and a shared prefix is part of the prompt."""
+    load = a_load({"name": "steady", "for": 1.5, "rate": 10}, seed=3)
+    drawn = {"distribution": "uniform", "min": 2, "max": 9}
+    options = {"stream": False, "prompt_tokens": drawn, "max_tokens": drawn, "shared_prefix_tokens": 40}
+    table, engine = drive(load, openai(target, load, api=api, **options), tmp_path)
+    assert engine.errors == {}
+    assert pc.min(table["tokens_in"]).as_py() > 42
+    assert len(set(table["tokens_out"].to_pylist())) > 3
+    assert table["first_token"].null_count == table.num_rows
+
+
+def test_prompts_of_a_file(target, tmp_path):
+    """A file's messages are answered, each within its own max_tokens."""
+    path = tmp_path / "asked.jsonl"
+    path.write_text('{"messages": [{"role": "user", "content": "go on"}], "max_tokens": 3}\n{"prompt": "and"}\n')
+    load = a_load({"name": "steady", "for": 0.6, "rate": 10, "arrival": "constant"})
+    table, engine = drive(load, openai(target, load, api="chat", prompts=str(path)), tmp_path)
+    assert engine.errors == {}
+    assert sorted(table["tokens_out"].to_pylist()) == [3, 3, 3, 12, 12, 12]
+
+
 def test_users_reuse_connections(target, tmp_path):
     """llama.cpp closes kept connections as it likes; a closed loop of 8 users loses no request by that.
 
