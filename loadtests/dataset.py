@@ -41,7 +41,8 @@ class DatasetOptions(Strict):
     def _source(self) -> Self:
         if (self.kind == "hdf5") != (self.path is not None):
             raise ValueError("kind hdf5 needs the path of a file, and the other kinds have none")
-        if self.kind == "hdf5" and "dim" in self.model_fields_set:
+        # A resolved recipe names every key: one that stands at its default asks for nothing.
+        if self.kind == "hdf5" and self.dim != type(self).model_fields["dim"].default:
             raise ValueError("a file has its own dimensions: leave `dim` out")
         return self
 

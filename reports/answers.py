@@ -11,14 +11,20 @@ from reports.statistics import noise
 from reports.words import count, display
 from runs.manifest import Finding
 
-WRONG = frozenset({"wrong_answer", "truncated", "malformed", "checksum", "empty", "schema"})
-"""Kinds of failures in which the service answered, and not what it should."""
+_WRONG = frozenset(
+    {"truncated", "malformed", "checksum", "empty", "short_answer", "not_finite", "zero_vector", "not_repeatable"}
+)
 
 WRONG_SHARE = 0.001
 CACHED_SHARE = 0.5
 _ENOUGH = 30
 SEARCHES = frozenset({"vector"})
 """Generators whose answers mean nothing without recall."""
+
+
+def is_wrong(kind: str) -> bool:
+    """Tell whether a kind of failure is one in which the service answered, and not what it should."""
+    return kind in _WRONG or kind.startswith("wrong_")
 
 
 def right_answers(evidence: Evidence) -> Iterator[Finding]:
@@ -28,7 +34,7 @@ def right_answers(evidence: Evidence) -> Iterator[Finding]:
     warp end a run at the first wrong checksum.)
     """
     window = evidence.measured
-    kinds = {kind: number for kind, number in window.errors.items() if kind in WRONG}
+    kinds = {kind: number for kind, number in window.errors.items() if is_wrong(kind)}
     wrong = sum(kinds.values())
     if not wrong:
         return

@@ -28,7 +28,7 @@ class Parameter(Strict):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if len(self.model_fields_set) != 1:
+        if sum(value is not None for _, value in self) != 1:
             raise ValueError("give exactly one of integer, number, text, one_of")
         for bounds in (self.integer, self.number):
             if bounds is not None and bounds[0] > bounds[1]:

@@ -117,3 +117,9 @@ def test_options_that_contradict(options):
     """A path and hdf5 go together; a file has its own dimensions."""
     with pytest.raises(ValueError, match=r"path|dimensions"):
         DatasetOptions.model_validate(options)
+
+
+def test_resolved_options_read_again():
+    """What a run keeps of its recipe names every key, and is read once more."""
+    options = DatasetOptions.model_validate({"kind": "hdf5", "path": "/data/a.hdf5"})
+    assert DatasetOptions.model_validate(options.model_dump(mode="json")) == options
