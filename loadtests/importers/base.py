@@ -1,12 +1,15 @@
 """What an importer gives: requests in our columns, or figures of many operations where a tool keeps no requests."""
 
+import gzip
+import io
 import json
 import math
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from loadtests.aggregate import Aggregate
 
@@ -102,15 +105,21 @@ def document(path: Path, what: str) -> Any:
         raise ImporterError(path, f"is not JSON ({error})", f"give {what}") from error
 
 
+def opened(path: Path) -> BinaryIO:
+    """Open a file to read, unpacked where its name ends in .gz. Raises OSError."""
+    return cast("BinaryIO", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
 def lines(path: Path, what: str) -> Iterator[tuple[int, str]]:
     """Yield the lines of a text that hold something, with their numbers. Raises ImporterError."""
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
+        with opened(path) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as stream:
             for number, line in enumerate(stream, 1):
                 if line.strip():
                     yield number, line.rstrip("\r\n")
-    except OSError as error:
-        raise ImporterError(path, f"cannot be read ({error.strerror or error})", f"give the path of {what}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ImporterError(path, f"cannot be read ({reason})", f"give the path of {what}") from error
     except UnicodeDecodeError as error:
         raise ImporterError(path, "is not UTF-8 text", f"give {what}; is it still compressed?") from error
 

@@ -10,6 +10,7 @@ omission, but for what our own scripts add.
 
 import csv
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -181,7 +182,7 @@ def _points(path: Path) -> Iterator[Point]:
             yield text
 
     try:
-        with path.open("rb") as stream:
+        with base.opened(path) as stream:
             head = stream.read(64).lstrip()
         if head.startswith(b"{"):
             for place, value in base.json_lines(path, _WHAT):  # noqa: B007 - told in the error
@@ -190,8 +191,9 @@ def _points(path: Path) -> Iterator[Point]:
             return
         rows = csv.reader(texts(base.lines(path, _WHAT)))
         yield from csv_points(next(rows, []), rows)
-    except OSError as error:
-        raise ImporterError(path, f"cannot be read ({error.strerror or error})", f"give {_WHAT}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ImporterError(path, f"cannot be read ({reason})", f"give {_WHAT}") from error
     except (Unfit, csv.Error) as error:
         raise ImporterError(path, str(error), f"give {_WHAT}", place) from error
 

@@ -6,6 +6,7 @@ into the run's Prometheus by remote write, whose arrival is checked, since k6 en
 """
 
 import asyncio
+import gzip
 import json
 import os
 import shutil
@@ -113,6 +114,8 @@ class K6:
         began = time.monotonic()
         code, cut = await self._carry(session, plan, tags)
         self._judge(stage, session, code, cut)
+        if not stage.asked.is_set():
+            await asyncio.to_thread(_pack, session.files.points)
         if scheduled:
             await stage.rest()
         if self._remote is not None and not stage.asked.is_set():
@@ -186,6 +189,14 @@ class K6:
             self._child.kill()
         if self._remote is not None:
             await self._remote.close()
+
+
+def _pack(points: Path) -> None:
+    """Pack k6's points, which are a kilobyte a request; our records hold what is in them."""
+    packed = points.with_suffix(".csv.gz")
+    with points.open("rb") as source, gzip.open(packed, "wb", compresslevel=1) as sink:
+        shutil.copyfileobj(source, sink)
+    points.unlink()
 
 
 def _counted(summary: Path) -> int | None:

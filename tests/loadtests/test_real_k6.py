@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loadtests import progress, records
+from loadtests import importers, progress, records
 from prometheus import server as prometheus_server
 from prometheus.client import Client
 from prometheus.web import Credentials, write_web_config
@@ -22,7 +22,7 @@ from tests.loadtests.tools import Python, a_plan, free_port, wait_for
 
 pytestmark = [pytest.mark.real, pytest.mark.timing]
 
-EVEN = {"name": "steady", "for": 2, "rate": 20, "arrival": "constant"}
+EVEN = {"name": "steady", "for": 1.5, "rate": 20, "arrival": "constant"}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def load(directory, *phases, target=None, url="", options=None, **more):
 
 def listens(pid):
     """Return the sockets on which a process listens (proc(5): state 0A)."""
-    links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
+    links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
     mine = {link[8:-1] for link in links if link.startswith("socket:")}
     lines = [
         line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
@@ -80,14 +80,18 @@ def test_k6_on_llamacpp(llama, tmp_path):
     """Completions in one piece: every answer whole, tokens as the server counts, moments in order, k6's files kept."""
     warm = {"name": "warmup", "for": 1, "rate": 5, "arrival": "constant"}
     result, frame, done = load(
-        tmp_path, warm, {**EVEN, "rate": 7.5}, target=llama, options={"openai": {"max_tokens": 8}, "dashboard": True}
+        tmp_path,
+        warm,
+        {**EVEN, "for": 2, "rate": 7.5},
+        target=llama,
+        options={"openai": {"max_tokens": 8}, "dashboard": True},
     )
     assert done.returncode == 0, done.stderr
     assert (result["state"], result["errors"], result["dropped"], result["warnings"]) == ("done", {}, 0, [])
     assert frame.ok.all()
     assert frame.request.tolist() == list(range(len(frame)))
     steady = frame[frame.phase == "steady"]
-    assert len(steady) == pytest.approx(15, abs=2)
+    assert len(steady) == pytest.approx(15, abs=3)
     assert set(steady.tokens_out) == {8}
     assert (steady.tokens_in > 20).all()
     assert (seconds(steady, "first_byte", "sent") >= 0).all()
@@ -99,7 +103,9 @@ def test_k6_on_llamacpp(llama, tmp_path):
     assert span["cpu_cores"] == len(os.sched_getaffinity(0))
     assert "coordinated omission" in result["notes"]["latency"]
     kept = {path.name for path in (tmp_path / "load" / "k6").iterdir()}
-    assert {"openai.js", "steady.summary.json", "steady.points.csv", "steady.plan.json"} <= kept
+    assert {"openai.js", "steady.summary.json", "steady.points.csv.gz", "steady.plan.json"} <= kept
+    again = list(importers.read("k6", tmp_path / "load" / "k6" / "steady.points.csv.gz").rows)
+    assert [row.done for row in again] == steady.done.astype("int64").tolist()
     assert programs.SECRET not in "".join(path.read_text(errors="ignore") for path in (tmp_path / "load").rglob("*.*"))
     summary = json.loads((tmp_path / "load" / "k6" / "steady.summary.json").read_text())
     assert summary["metrics"]["http_reqs"]["values"]["count"] == len(steady)
@@ -141,8 +147,8 @@ def test_overload_drops_and_says_so(server, tmp_path):
         "vus": 2, "script": "url"}, load={"timeout": 0.5})  # fmt: skip
     assert done.returncode == 0, done.stderr
     span = result["phases"][0]
-    assert result["dropped"] == span["dropped"] > 20
-    assert span["intended"] == span["sent"] + span["dropped"] == pytest.approx(40, abs=2)
+    assert result["dropped"] == span["dropped"] > 15
+    assert span["intended"] == span["sent"] + span["dropped"] == pytest.approx(30, abs=2)
     assert set(frame.error) == {"timeout"}
 
 
@@ -198,18 +204,16 @@ def test_dead_remote_write_is_said(llama, tmp_path):
 
 
 def test_refused_remote_write_is_said(llama, tmp_path):
-    """A Prometheus that refuses what is pushed has none of it, and that is found by asking."""
+    """A Prometheus that does not take what is pushed has none of it, and that is found by asking."""
     with prometheus(tmp_path / "p") as (series, _):
-        wrong = tmp_path / "wrong"
-        wrong.write_text(Path(series["password_file"]).read_text())
-        # The receiver of another path than Prometheus's: 404, as from one without remote write.
+        # A path that our client shortens and k6 does not: queries are answered, what is pushed meets no receiver.
         result, frame, _ = load(tmp_path, EVEN, target=llama, prometheus={**series, "url": series["url"] + "/x/.."})
     assert len(frame) > 20
     assert [text for text in result["warnings"] if "did not arrive" in text or "does not answer" in text]
 
 
 def test_sigterm_gives_a_partial_result(llama, tmp_path):
-    """Asked to end, k6 writes its summary (exit code 105), what was answered is recorded, and nothing listens or stays."""
+    """Asked to end, k6 writes its summary (exit code 105); what was answered is recorded; nothing listens or stays."""
     target = json.loads(llama.model_dump_json())
     path = a_plan(tmp_path, "", {**EVEN, "for": 60}, target=target, load={
         "generator": "k6", "drain": 1, "options": {"openai": {"max_tokens": 4}, "vus": 5}}, linger=True)  # fmt: skip
