@@ -15,14 +15,14 @@ _UNITS = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 class Options(Strict):
     """Keys of a `files` load."""
 
-    targets: dict[Name, str] = Field(
+    places: dict[Name, str] = Field(
         default_factory=lambda: {"local": "scratch", "shared": "run", "tmpfs": "tmpfs"}, min_length=1,
         description="what is compared: a name and a directory, or scratch (/tmp), run (the run's own), tmpfs (memory)",
     )  # fmt: skip
     patterns: tuple[Pattern, ...] = Field(("randread",), min_length=1, description="fio's rw, one after another")
     read_percent: int = Field(70, ge=1, le=99, description="share of reads in readwrite and randrw")
     block_size: str = Field("4k", description="of each operation: 4k, 1m")
-    size: str = Field("256m", description="of the file that each user has in each target")
+    size: str = Field("256m", description="of the file that each user has in each place")
     iodepth: int = Field(1, ge=1, le=4096, description="operations that each user keeps open")
     direct: Literal["auto", "on", "off"] = Field("auto", description="O_DIRECT: past the page cache where that can be")
     engine: Literal["psync", "libaio", "io_uring", "posixaio"] | None = Field(

@@ -39,7 +39,7 @@ _MEND = "on Debian `apt-get install fio`"
 
 def _legs(options: Options) -> list[tuple[str, Pattern]]:
     """Return what each phase is run on, in their order: target and pattern."""
-    return [(target, pattern) for pattern, target in itertools.product(options.patterns, options.targets)]
+    return [(target, pattern) for pattern, target in itertools.product(options.patterns, options.places)]
 
 
 def phases(load: Load, options: Options) -> tuple[Phase, ...]:
@@ -48,7 +48,7 @@ def phases(load: Load, options: Options) -> tuple[Phase, ...]:
     def named() -> Iterator[Phase]:
         for phase in load.phases:
             for target, pattern in _legs(options):
-                several = ((len(options.targets) > 1, target), (len(options.patterns) > 1, pattern))
+                several = ((len(options.places) > 1, target), (len(options.patterns) > 1, pattern))
                 name = "-".join([phase.name, *(word for many, word in several if many)])
                 yield phase.model_copy(update={"name": name, "measured": phase.in_window})
 
@@ -85,7 +85,7 @@ class Files:
         self._binary, version = await asyncio.to_thread(_fio)
         most = max(job.users(phase) for phase in self._plan.load.phases)
         folder = f"dashcam-fio-{self._plan.run_id}"
-        for name, word in options.targets.items():
+        for name, word in options.places.items():
             parent = places.resolve(word, self._plan.output.parent)
             needed = most * job.in_bytes(options.size)
             place = await asyncio.to_thread(places.make, name, parent, folder, needed)
@@ -94,10 +94,10 @@ class Files:
                 raise SetupError(f"target {name}: {place.filesystem} in {parent} refuses O_DIRECT: use direct: auto")
         await self._lay_out(most)
         facts = {
-            name: {"path": options.targets[name], "filesystem": place.filesystem, "direct": job.direct(options, place)}
+            name: {"path": options.places[name], "filesystem": place.filesystem, "direct": job.direct(options, place)}
             for name, place in self._places.items()
         }
-        return {"fio": version, "targets": facts, "latency": UNCORRECTED}
+        return {"fio": version, "places": facts, "latency": UNCORRECTED}
 
     async def _lay_out(self, most: int) -> None:
         self._folder.mkdir(exist_ok=True)
