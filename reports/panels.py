@@ -39,7 +39,7 @@ class Panel:
         return tuple(sorted(names))
 
 
-_METRIC = re.compile(r"\b((?:load|llamacpp|vllm|pg|process_tree|cgroup|node|scrape|exporter)[_:][a-zA-Z0-9_:]+)\b")
+_METRIC = re.compile(r"\b((?:load|k6|llamacpp|vllm|pg|process_tree|cgroup|node|scrape|exporter)[_:][a-zA-Z0-9_:]+)\b")
 
 
 def _panel(group: str, title: str, unit: str, description: str, *queries: tuple[str, str], when: str = "") -> Panel:
@@ -52,6 +52,7 @@ def _quantiles(metric: str) -> tuple[tuple[str, str], ...]:
 
 
 _LLAMA, _VLLM, _PG = "llamacpp:prompt_tokens_total", "vllm:num_requests_running", "pg_up"
+_K6, _FIO = "k6_http_reqs_total", "load_files_operations_total"
 
 _CLIENT = (
     _panel(
@@ -75,6 +76,36 @@ _CLIENT = (
     _panel(
         *("client", "Event loop of the client", "s", "Longest time for which the client could not act, each second."),
         ("longest delay", "max(last(load_event_loop_lag_seconds))"),
+    ),
+    _panel(
+        *("client", "k6: requests", "req/s", "As k6 itself counts and pushes them."),
+        ("ended", "sum(rate(k6_http_reqs_total[$w]))"),
+        ("dropped", "sum(rate(k6_dropped_iterations_total[$w]))"),
+        when=_K6,
+    ),
+    _panel(
+        *("client", "k6: users", "", "Virtual users that were at work, and all that there were."),
+        ("at work", "sum(last(k6_vus))"),
+        ("all", "sum(last(k6_vus_max))"),
+        when=_K6,
+    ),
+    _panel(
+        *("client", "fio: operations", "ops/s", "As fio counts them."),
+        ("{target} {operation}", "sum by (target, operation) (rate(load_files_operations_total[$w]))"),
+        when=_FIO,
+    ),
+    _panel(
+        *("client", "fio: bytes", "bytes/s", "Read and written."),
+        ("{target} {operation}", "sum by (target, operation) (rate(load_files_bytes_total[$w]))"),
+        when=_FIO,
+    ),
+    _panel(
+        *("client", "fio: completion latency, p99", "s", "From fio's histogram in three buckets a decade."),
+        (
+            "{target} {operation}",
+            "histogram_quantile(0.99, sum by (le, target, operation) (rate(load_files_duration_seconds_bucket[$w])))",
+        ),
+        when=_FIO,
     ),
 )
 

@@ -1,6 +1,7 @@
 """A tool's phases one after another, in the engine's place: the load process asks both the same questions."""
 
 import asyncio
+import math
 import time
 from collections import Counter
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ class ToolRun:
         self._tool = tool
         self._recorder = recorder
         self._account = Account(recorder, metrics)
+        metrics.in_flight.set(math.nan)  # a tool tells of requests when they have ended
         self._place = place
         self._hurry = hurry
         self._stages: list[Stage] = []

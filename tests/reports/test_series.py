@@ -76,7 +76,7 @@ def test_counters_stand_inside_rates_only() -> None:
     """A counter is never drawn as it is, a gauge never through rate()."""
     for panel in PANELS:
         for _legend, text in panel.queries:
-            for name in re.findall(r"[a-z_:]+_(?:total|bucket)\b", text):
+            for name in re.findall(r"[a-z0-9_:]+_(?:total|bucket)\b", text):
                 assert f"rate({name}" in text, text
 
 
