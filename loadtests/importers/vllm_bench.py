@@ -36,8 +36,9 @@ def read(path: Path) -> Imported:
             notes = {"requests": "this release writes no start times: requests cannot be placed in time"}
             return Imported(aggregates=_aggregates(result, ttfts, gaps, errors), notes=notes | {"waiting": _WAIT})
         moments = [base.number(value, "start_times") for value in _list(starts, "start_times", len(ttfts))]
-        ends = [start + ttft + sum(each) for start, ttft, each in zip(moments, ttfts, gaps, strict=True)]
-        offset, how = _offset(max(ends), path, result.get("date"))
+        took = [ttft + sum(each) for ttft, each in zip(ttfts, gaps, strict=True)]
+        last = max(start + length for start, length in zip(moments, took, strict=True))
+        offset, how = _offset(last, path, result.get("date"))
     except Unfit as error:
         raise ImporterError(path, str(error), f"give {_WHAT}") from error
 
@@ -46,7 +47,7 @@ def read(path: Path) -> Imported:
             sent = round((start + offset) * 1e9)
             yield Row(
                 sent=sent,
-                done=max(sent, round((ends[index] + offset) * 1e9)),
+                done=sent + max(0, round(took[index] * 1e9)),
                 ok=not errors[index],
                 first_token=sent + round(ttfts[index] * 1e9) if ttfts[index] > 0 and not errors[index] else None,
                 error=_kind(errors[index]),

@@ -18,6 +18,7 @@ class Child:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self.cut: Cut = ""
+        self._gone = False
 
     @classmethod
     async def start(cls, argv: Sequence[str], *, env: Mapping[str, str], out: Path, cwd: Path | None = None) -> "Child":
@@ -35,7 +36,7 @@ class Child:
         """Wait for its end and return its exit code (negative: the signal).
 
         It is told to end by the signal `end` when `asked` is set, or after `within` seconds; after `hurry` more it is
-        killed with all that it started.
+        killed. What it started and left behind is killed in any case.
         """
         over, told = asyncio.create_task(self._process.wait()), asyncio.create_task(asked.wait())
         try:
@@ -46,20 +47,19 @@ class Child:
                 await asyncio.wait({over}, timeout=hurry)
         finally:
             told.cancel()
-            if not over.done():
-                self.kill()
+            self.kill()
         return await over
 
     def kill(self) -> None:
-        """End it at once, with all that it started."""
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        """End at once what is left of it and of all that it started. Nothing happens when it is called again."""
+        if not self._gone:
+            self._gone = True
+            self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
+        # A shell does not hand a signal on: the whole group gets it.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
 
 
 def tail(path: Path, lines: int = 5) -> str:
