@@ -32,8 +32,9 @@ def finding(rule: str, level: Level, message: str, **evidence: Any) -> Finding:
 def asked_rate(evidence: Evidence) -> Iterator[Finding]:
     """Expect in each open-loop phase as many requests as its rate asks for, and see that they left in time.
 
-    The count of a Poisson phase has the noise of a Poisson variable (exact tails, one in a million), that of a constant
-    one may miss two requests at its edges; beyond that 5 % are allowed. Of the requests intended, 95 % must have left
+    The count of a Poisson phase has the noise of a Poisson variable (exact tails, one in a million), that of gamma gaps
+    the variance mean/burstiness (renewal theory, for many gaps), that of a constant one may miss two requests at its
+    edges; beyond that 5 % are allowed. Of the requests intended, 95 % must have left
     by the end of the phase (requested against achieved rate, as inference-perf reports it).
     """
     for phase, seconds in _phases(evidence, open_loop=True):
@@ -41,7 +42,13 @@ def asked_rate(evidence: Evidence) -> Iterator[Finding]:
         expected = (phase.rate or 0.0) * seconds
         off = abs(window.count - expected)
         facts = {"phase": phase.name, "asked_per_second": phase.rate, "intended": window.count, "seconds": seconds}
-        odd = off > 2.0 if phase.arrival == "constant" else poisson_odd(window.count, expected)
+        burstiness = _number(evidence.load_phase(phase.name), "burstiness")
+        if phase.arrival == "constant":
+            odd = off > 2.0
+        elif phase.arrival == "gamma" and burstiness:
+            odd = off > noise(expected / burstiness)
+        else:
+            odd = poisson_odd(window.count, expected)
         if window.count and odd and off > RATE_SHARE * expected:
             text = (
                 f"phase {phase.name}: {window.count} requests were scheduled where about {expected:.0f} were asked for"

@@ -91,8 +91,8 @@ class Child:
         return None
 
     async def _carry(self, link: Link, stack: contextlib.AsyncExitStack) -> None:
+        clock, error = await synchronise(link)  # before we are known: then the parent speaks only when it is asked
         await link.send("hello", shard=self._share.shard, pid=os.getpid(), host=socket.gethostname())
-        clock, error = await synchronise(link)
         listener = asyncio.create_task(self._listen(link))
         stack.callback(listener.cancel)
         kind, plan = registry()[self._plan.load.generator], self._plan

@@ -147,7 +147,9 @@ class Parent:
         socket = web.WebSocketResponse(max_msg_size=LARGEST, heartbeat=HEARTBEAT)
         await socket.prepare(request)
         link = Link(socket)
-        hello = await link.receive()
+        while (hello := await link.receive()) is not None and hello["kind"] == "time":
+            with contextlib.suppress(ConnectionError):  # it went again: the next word is None
+                await link.send("time", **answer(self._clock))
         if hello is None or hello["kind"] != "hello" or hello["shard"] in self._members:
             await link.close()
             return socket
@@ -175,8 +177,6 @@ class Parent:
 
     async def _hear(self, member: Member, message: Message) -> None:
         match message["kind"]:
-            case "time":
-                await member.send("time", **answer(self._clock))
             case "series":
                 self._merged.take(member.shard, message["series"])
                 member.take(message)

@@ -32,6 +32,10 @@ NAMES = {
     "load_received_bytes_total": set(),
     "load_event_loop_lag_seconds": set(),
     "load_process_cpu_seconds_total": set(),
+    "load_client_cpu_seconds_total": {"shard"},
+    "load_operations_total": {"phase", "operation", "outcome"},
+    "load_stage_duration_seconds_bucket": {"phase", "stage", "le"},
+    "load_sent_bytes_total": set(),
     "load_process_resident_memory_bytes": set(),
     "run_phase": {"phase"},
 }
@@ -50,7 +54,7 @@ def busy():
     series = metrics.phases["steady"]
     good = Outcome(
         sent=1.0, first_byte=1.1, first_token=1.2, done=2.0, ok=True, received=100, tokens_in=3, tokens_out=4,
-        gaps=[0.1, 0.2], recall=0.9, retries=1,
+        gaps=[0.1, 0.2], recall=0.9, retries=1, operation="GET", sent_bytes=50, stages={"embed": 0.1, "search": 0.2},
     )  # fmt: skip
     for outcome in (good, Outcome(sent=1.0, done=5.0, error="timeout")):
         series.intend()
@@ -125,6 +129,39 @@ def test_buckets_are_fine_enough():
     assert finite[0] < 0.0005
     assert finite[-1] > 120
     assert max(b / a for a, b in itertools.pairwise(finite)) < 1.34
+
+
+def test_kinds_of_requests_bytes_and_stages_are_counted():
+    """Requests by operation and outcome, bytes sent, and the time in each stage of those that succeeded."""
+    got = samples(busy())
+    steady = ("phase", "steady")
+    assert got["load_operations_total", (("operation", "GET"), ("outcome", "ok"), steady)] == 1
+    assert got["load_sent_bytes_total", ()] == 50
+    assert got["load_stage_duration_seconds_sum", (steady, ("stage", "embed"))] == pytest.approx(0.1)
+    assert got["load_stage_duration_seconds_count", (steady, ("stage", "search"))] == 1
+
+
+def test_a_generator_that_names_everything_drowns_nobody():
+    """Of a thousand operations and stages the first few have series of their own; the others are one."""
+    metrics = Metrics(["steady"])
+    for number in range(1000):
+        stages = {f"stage-{number}": 0.1}
+        metrics.phases["steady"].end(0.0, Outcome(sent=0.1, done=1.0, ok=True, operation=f"op-{number}", stages=stages))
+    got = samples(metrics)
+    operations = {
+        dict(labels)["operation"]: value for (name, labels), value in got.items() if name == "load_operations_total"
+    }
+    stages = {dict(labels)["stage"] for name, labels in got if name.startswith("load_stage")}
+    assert len(operations) == 21
+    assert operations["other"] == 980
+    assert len(stages) == 13
+
+
+def test_a_ramp_asks_for_what_it_is_at():
+    """load_rate_asked of a ramp is read at the scrape."""
+    metrics, rates = Metrics(["steady"]), iter([5.0, 6.0])
+    metrics.enter("steady", rate=lambda: next(rates))
+    assert [samples(metrics)["load_rate_asked", ()] for _ in range(2)] == [5.0, 6.0]
 
 
 async def test_only_the_token_opens_it():
