@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from jobs import identity
@@ -129,6 +130,38 @@ def test_two_node_run(cluster, tmp_path):
         found = opened.client.query(f"max_over_time({expression}[10m])", block.end)
         assert {series.labels["slurm_job_id"] for series in found} <= {job}
     assert (run.configs / "job.sbatch").read_text().startswith("#!/bin/bash\n")
+
+
+def test_a_load_on_two_nodes(cluster):
+    """A load of two processes on each of two nodes: steps of Slurm, one record, one progress, one page of series."""
+    options = ("--set", "load.nodes=[0, 1]", "--set", "load.processes=2", "--set", "load.phases.1.rate=20")
+    run, job = cluster.submit(8, "00:05:00", *options)
+    manifest = cluster.wait_sealed(run, job, within=120)
+    assert manifest.ending == "completed", manifest.reason
+    assert manifest.verdict is not None
+    assert manifest.verdict.valid, manifest.verdict.findings
+    steps = {process.name: process.step for process in manifest.processes if process.role == "load"}
+    assert steps["load"] is None
+    assert steps["load-1"]
+    frame = pd.read_parquet(run.records)
+    assert sorted(frame.request) == list(range(2 + 160))
+    assert frame.ok.all()
+    result = json.loads((run.load / "result.json").read_text())
+    assert sum(result["notes"]["processes"]["on"].values()) == 4
+    assert [target.job for target in manifest.targets].count("load") == 1
+    assert [path.name for path in run.load.glob("requests*")] == ["requests.parquet"]
+
+
+def test_scancel_reaches_a_load_on_two_nodes(cluster):
+    """`scancel` in the middle: all load processes of both nodes end, and what they did is one record."""
+    run, job = cluster.submit(200, "00:05:00", "--set", "load.nodes=[0, 1]", "--set", "load.processes=2")
+    cluster.wait_running(run, job)
+    cluster.lab.run_as_user(["scancel", job])
+    manifest = cluster.wait_sealed(run, job)
+    assert manifest.ending == "cancelled"
+    frame = pd.read_parquet(run.records)
+    assert frame.request.is_unique
+    assert len(frame) > 5
 
 
 def test_scancel_leaves_a_sealed_recording(cluster):
