@@ -73,7 +73,7 @@ export function end(outcome, detail, counted) {
 export function params(name, more) {
   const headers = Object.assign({ 'Accept-Encoding': 'identity' }, (more && more.headers) || {});
   if (secret) {
-    headers.Authorization = `Bearer ${secret}`;
+    headers[plan.secret_header] = plan.secret_header === 'Authorization' ? `Bearer ${secret}` : secret;
   }
   return Object.assign({}, more || {}, { headers: headers, tags: { name: name }, timeout: plan.timeout_ms, redirects: 0 });
 }

@@ -53,8 +53,11 @@ class Inference(Strict):
 class Objects(Strict):
     """What `s3` gets."""
 
-    objects: tuple[str, ...] = Field((), description="bucket/key of objects that everybody may read")
+    objects: tuple[str, ...] = Field(
+        (), description="bucket/key of objects that are there; signed with the service's key"
+    )
     urls_file: Path | None = Field(None, description="presigned URLs, one a line; they stay out of the recording")
+    region: str = Field("us-east-1", description="part of the signature")
     verify: bool = Field(True, description="hold the MD5 against the ETag, where that is one")
 
     @model_validator(mode="after")

@@ -1,18 +1,17 @@
-// GET of objects: anonymous, or by presigned URLs from a file that stays out of the recording.
+// GET of objects: of those that everybody may read, or by presigned URLs from a file that stays out of the recording.
 import crypto from 'k6/crypto';
 import http from 'k6/http';
 import { answered, begin, end, params, plan, wait } from './dashcam.js';
 export { handleSummary, options } from './dashcam.js';
 
-const urls = plan.s3.urls_file
-  ? open(plan.s3.urls_file).split('\n').map((line) => line.trim()).filter((line) => line)
+const urls = plan.urls_file
+  ? open(plan.urls_file).split('\n').map((line) => line.trim()).filter((line) => line)
   : plan.s3.objects.map((path) => `${plan.url}/${path.replace(/^\//, '')}`);
 
 export default function () {
   const number = begin();
   const url = urls[number % urls.length];
   const asked = params('GET object', { responseType: 'binary' });
-  if (plan.s3.urls_file) delete asked.headers.Authorization; // the URL itself is signed
   wait(number);
   const response = http.get(url, asked);
   if (!answered(response)) return;

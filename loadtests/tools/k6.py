@@ -21,6 +21,7 @@ from loadtests.k6 import command
 from loadtests.k6.command import Push, Version
 from loadtests.k6.follow import Follower
 from loadtests.k6.options import OURS, Options
+from loadtests.k6.presign import presigned
 from loadtests.k6.remote import ARRIVED, Remote
 from loadtests.k6.scenario import LEAD, own
 from loadtests.k6.session import Session
@@ -29,6 +30,7 @@ from loadtests.plan import LoadPlan
 from loadtests.tools.base import ToolError, ToolKind
 from loadtests.tools.child import Child, tail
 from loadtests.tools.stage import Stage
+from runs import atomic
 
 _SCRIPTS = Path(command.__file__).parent
 _BY_PROTOCOL = {"openai": "openai", "triton": "triton", "s3": "s3", "qdrant": "vector", "chroma": "vector"}
@@ -54,6 +56,7 @@ class K6:
         self._push: Push | None = None
         self._remote: Remote | None = None
         self._child: Child | None = None
+        self._urls = options.s3.urls_file if options.s3 else None
 
     async def setup(self) -> dict[str, Any]:
         """See `loadtests.tools.base.Tool`."""
@@ -68,6 +71,8 @@ class K6:
             self._script = self._place / f"{self._name}.js"
         else:
             self._script = self._script.resolve()
+        if self._name == "s3" and self._urls is None:
+            self._urls = await asyncio.to_thread(self._sign)
         pushed = "nothing"
         if self._plan.prometheus is not None:
             self._remote = Remote(self._plan.prometheus)
@@ -92,6 +97,16 @@ class K6:
                 raise SetupError(f"phase {phase.name}: k6 knows no `{'until' if phase.until else 'stagger'}`")
             if not ours and phase.users is None and own(phase, "k6"):
                 raise SetupError(f"phase {phase.name}: with a script of yours k6 spaces evenly: use arrival: constant")
+
+    def _sign(self) -> Path | None:
+        """Sign the URLs of all objects, into a file beside the key; None where the service has no key."""
+        target, asked = self._plan.target, self._options.s3
+        if target is None or target.secret_file is None or asked is None:
+            return None
+        path = target.secret_file.with_name(f"{target.secret_file.name}.urls")
+        seconds = _MORE + sum(phase.duration + self._plan.load.drain + _MORE for phase in self._plan.load.phases)
+        atomic.write(path, "\n".join(presigned(target, asked.objects, asked.region, seconds)), mode=0o600)
+        return path
 
     async def run(self, stage: Stage) -> None:
         """See `loadtests.tools.base.Tool`."""
@@ -180,8 +195,13 @@ class K6:
         facts = self._options.model_dump(mode="json", include={"openai", "vector", "triton", "s3", "request"})
         if target is not None and not facts["openai"]["model"]:
             facts["openai"]["model"] = target.model
-        secret = str(target.secret_file) if target is not None and target.secret_file is not None else None
-        return facts | {"url": self._url, "secret_file": secret}
+        # S3's key signs URLs and is never sent.
+        secret = target.secret_file if target is not None and self._name != "s3" else None
+        header = "api-key" if self._options.vector and self._options.vector.database == "qdrant" else "Authorization"
+        return facts | {
+            "url": self._url, "secret_file": None if secret is None else str(secret), "secret_header": header,
+            "urls_file": None if self._urls is None else str(self._urls),
+        }  # fmt: skip
 
     async def close(self) -> None:
         """See `loadtests.tools.base.Tool`."""
