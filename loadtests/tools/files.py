@@ -46,7 +46,7 @@ def phases(load: Load, options: Options) -> tuple[Phase, ...]:
     """Return each phase once for each target and pattern, NAME-TARGET-PATTERN, one after another."""
 
     def named() -> Iterator[Phase]:
-        for phase in load.phases:
+        for phase in load.stages:
             for target, pattern in _legs(options):
                 several = ((len(options.places) > 1, target), (len(options.patterns) > 1, pattern))
                 name = "-".join([phase.name, *(word for many, word in several if many)])

@@ -15,6 +15,7 @@ from loadtests.outcome import SetupError
 from loadtests.plan import Series
 from loadtests.tools import registry
 from runs.phase import Phase
+from runs.recipe import Load
 
 FILES = Files(Path("s/openai.js"), Path("s/p.csv"), Path("s/c.log"), Path("s/c.json"), Path("s/r.html"))
 ALWAYS = ["--config", "s/c.json", "--no-color", "--system-tags", command.SYSTEM_TAGS]
@@ -138,6 +139,17 @@ def test_executors(asked, requests, executor):
 def test_whose_times(asked, wanted, ours):
     """k6 spaces evenly and no other way: all other open loops follow our schedule."""
     assert scenario.own(phase(**asked), wanted) is ours
+
+
+def test_steps_are_phases():
+    """A staircase is a k6 for each step."""
+    load = Load.model_validate({"generator": "k6", "phases": [
+        {"name": "stairs", "for": 5, "steps": [10, 20], "arrival": "constant"}]})  # fmt: skip
+    found = registry()["k6"].arranged(load, Options())
+    assert [(each.name, each.rate, each.in_window) for each in found.phases] == [
+        ("stairs-1", 10, True), ("stairs-2", 20, True)
+    ]  # fmt: skip
+    assert found.stages == found.phases
 
 
 def test_points_are_followed_as_they_come(tmp_path):
