@@ -66,7 +66,11 @@ def _figures(item: Mapping[str, Any]) -> Figures | None:
 
 
 def headline(evidence: Evidence) -> Iterator[dict[str, Any]]:
-    """Yield rate, bandwidth and times of each kind of operation, as `summary.headline` does for requests."""
+    """Yield what a tool left out, and rate, bandwidth and times of each kind of operation without records."""
+    phases = [evidence.load_phase(phase.name) for phase in evidence.measured.phases]
+    dropped = sum(n for phase in phases if isinstance(n := phase.get("dropped"), int))
+    if dropped:
+        yield _row("dropped", float(dropped), "requests", "called for by the schedule and never sent")
     several = len({figures.phase for figures in measured(evidence)}) > 1
     for figures in measured(evidence):
         # The phase says on what and how, where one load has several.

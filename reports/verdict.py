@@ -100,7 +100,7 @@ def enough_samples(evidence: Evidence) -> Iterator[Finding]:
     too few is not printed, with a warning.
     """
     window = evidence.measured
-    if not window.count:
+    if not window.count and not tools.measured(evidence):
         return
     for item in objectives.judge(evidence.recipe.objectives, window, evidence.recipe.load.options):
         if item.state == "not judged":

@@ -93,3 +93,21 @@ def test_nothing_measured_is_no_figure(phases: tuple[made.PhaseSpan, ...]) -> No
     facts = summarise([], phases=phases)
     assert facts["headline"] == []
     assert facts["valid"] is False
+
+
+def test_headline_of_a_tool_without_requests() -> None:
+    """Figures of fio are told with their units; a p99 of too few operations is not, what was dropped is."""
+    figures = {"phase": "steady", "target": "tmpfs", "operation": "read", "time": "clat", "seconds": 30.0, "failed": 0}
+    many = figures | {"count": 600, "bytes": 600 * 4096, "percentiles": {"0.5": 0.001, "0.99": 0.005}}
+    few = figures | {"count": 60, "operation": "write", "percentiles": {"0.5": 0.001, "0.99": 0.005}}
+    result = {"aggregates": [many, few], "phases": [{"name": "steady", "dropped": 3}]}
+    facts = summarise([], load_result=result)
+    assert labels(facts) == [
+        "dropped", "read, tmpfs: rate", "read, tmpfs: bandwidth", "read, tmpfs: p50", "read, tmpfs: p99",
+        "write, tmpfs: rate", "write, tmpfs: p50",
+    ]  # fmt: skip
+    rows = facts["headline"]
+    assert isinstance(rows, list)
+    assert [(row["value"], row["unit"]) for row in rows[:4]] == [
+        (3.0, "requests"), (20.0, "ops/s"), (81920.0, "bytes/s"), (0.001, "s"),
+    ]  # fmt: skip

@@ -151,6 +151,12 @@ def test_figures_without_requests_are_judged() -> None:
     }
 
 
+def test_objectives_of_requests_need_requests() -> None:
+    """An objective that a tool without requests cannot be judged by makes the run INVALID, as any such does."""
+    found = judged([], load_result={"aggregates": [figures()]}, objectives={"latency_p99": 0.5})
+    assert reasons(found) == {"enough_samples"}
+
+
 def test_a_tool_may_use_all_cores() -> None:
     """A tool that may use four cores is not the bottleneck at 28.5 s of CPU time in 30 s."""
     assert judged(load_result={"phases": [{"name": "steady", "cpu_seconds": 28.5, "cpu_cores": 4}]}).valid
