@@ -323,3 +323,14 @@ def test_where_a_load_may_run(keys, words):
     """Nodes that are not there and numbers of processes that are none are refused."""
     text = GOOD.replace("  max_tokens: 8\n", f"  {keys}\n")
     assert any(words in problem.message for problem in problems(text).values())
+
+
+def test_a_load_may_be_alone() -> None:
+    """A recipe needs a service, but for a generator that can do without."""
+    text = "name: x\nload:\n  generator: {}\n  phases: [{{name: steady, for: 1s, rate: 1}}]\n"
+    catalog = dataclasses.replace(CATALOG, generators={**CATALOG.generators, "files": OpenAI}, alone=["files"])
+    recipe, _ = reader.check(document.parse(text.format("files"), "r.yaml"), catalog)
+    assert recipe.targets == ()
+    for broken in (text.format("openai"), text.format("openai") + "services: {}\n"):
+        with pytest.raises(RecipeError, match=r"services: is missing\n    mend: for example `services: \{llm"):
+            reader.check(document.parse(broken, "r.yaml"), catalog)
