@@ -27,6 +27,9 @@ NUMBER, USER = "dashcam", "dashcam_user"
 ANSWERS = "dashcam_answers"
 """Their counter that comes once a request, when its answer has been checked; `outcome` is ok or the failure."""
 _EXTRAS = frozenset(("dashcam_tokens_in", "dashcam_tokens_out", "dashcam_received_bytes"))
+_VALUES = _EXTRAS | {"http_req_duration", "http_req_blocked", "http_req_receiving"}
+_TAGGED = frozenset(("http_reqs", ANSWERS))
+_WANTED = _VALUES | _TAGGED | {"dropped_iterations"}
 _NUMBER = re.compile(r"[0-9]{1,15}")
 UNCORRECTED = (
     "k6 does not tell when a request was to leave: latency counts from the sending and is not corrected for "
@@ -70,7 +73,7 @@ class Joiner:
             if not key:
                 yield from self._close("")
             self._open[key] = _Open({}, point.at, {**point.tags, **point.metadata})
-        elif name in _EXTRAS or name.startswith("http_req_"):
+        elif name in _VALUES:
             if key in self._open:
                 self._open[key].values[name] = point.value
         elif name == ANSWERS and key in self._open:
@@ -135,17 +138,27 @@ def _kind(tags: Mapping[str, str], status: int | None) -> str | None:
 
 
 def csv_points(header: list[str], rows: Iterable[list[str]]) -> Iterator[Point]:
-    """Yield the points of CSV rows under `header`. Raises Unfit."""
+    """Yield the points of CSV rows under `header` that tell of requests: half of them. Raises Unfit."""
     if not set(_COLUMNS) <= set(header):
         raise Unfit(f"the first line lacks {', '.join(name for name in _COLUMNS if name not in header)}")
+    metric, at, value = (header.index(name) for name in _COLUMNS)
+    metadata = header.index("metadata") if "metadata" in header else None
     for cells in rows:
         if len(cells) != len(header):
             raise Unfit(f"{len(cells)} columns where {len(header)} are named")
-        line = dict(zip(header, cells, strict=True))
-        tags = {name: value for name, value in line.items() if value and name not in _COLUMNS}
-        tags |= dict(parse_qsl(tags.pop("extra_tags", ""), keep_blank_values=True))
-        metadata = dict(parse_qsl(tags.pop("metadata", ""), keep_blank_values=True))
-        yield Point(line["metric_name"], _moment(line["timestamp"]), _float(line["metric_value"]), tags, metadata)
+        name = cells[metric]
+        if name in _WANTED:
+            tags: dict[str, str] = {}
+            if name in _TAGGED:
+                tags = {column: cell for column, cell in zip(header, cells, strict=True) if cell}
+                tags |= _pairs(tags.pop("extra_tags", ""))
+            known = _pairs(cells[metadata]) if metadata is not None else {}
+            yield Point(name, _moment(cells[at]), _float(cells[value]), tags, known)
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """Read a=b&c=d."""
+    return dict(parse_qsl(text, keep_blank_values=True)) if text else {}
 
 
 def _moment(text: str) -> int:

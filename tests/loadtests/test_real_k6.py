@@ -22,7 +22,7 @@ from tests.loadtests.tools import Python, a_plan, free_port, wait_for
 
 pytestmark = [pytest.mark.real, pytest.mark.timing]
 
-EVEN = {"name": "steady", "for": 1.5, "rate": 20, "arrival": "constant"}
+EVEN = {"name": "steady", "for": 1, "rate": 20, "arrival": "constant"}
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +147,8 @@ def test_overload_drops_and_says_so(server, tmp_path):
         "vus": 2, "script": "url"}, load={"timeout": 0.5})  # fmt: skip
     assert done.returncode == 0, done.stderr
     span = result["phases"][0]
-    assert result["dropped"] == span["dropped"] > 15
-    assert span["intended"] == span["sent"] + span["dropped"] == pytest.approx(30, abs=2)
+    assert result["dropped"] == span["dropped"] > 10
+    assert span["intended"] == span["sent"] + span["dropped"] == pytest.approx(20, abs=2)
     assert set(frame.error) == {"timeout"}
 
 
@@ -208,7 +208,7 @@ def test_refused_remote_write_is_said(llama, tmp_path):
     with prometheus(tmp_path / "p") as (series, _):
         # A path that our client shortens and k6 does not: queries are answered, what is pushed meets no receiver.
         result, frame, _ = load(tmp_path, EVEN, target=llama, prometheus={**series, "url": series["url"] + "/x/.."})
-    assert len(frame) > 20
+    assert len(frame) > 15
     assert [text for text in result["warnings"] if "did not arrive" in text or "does not answer" in text]
 
 
