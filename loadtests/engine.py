@@ -298,7 +298,11 @@ class Engine:
             print(f"{count} requests did not let go and have no record", file=sys.stderr)  # noqa: T201 - the load's log
 
     def progress(self, state: State | None = None) -> Progress:
-        """Return how far the load is (asked about twice a second), or that it ended as `state`."""
+        """Return how far the load is (asked about twice a second), or that it ended as `state`.
+
+        It takes milliseconds that no request should wait: a thread beside the loop may ask, one at a time. Counts may
+        then be some requests apart from each other.
+        """
         now, phases = time.monotonic(), self.spans(with_lags=False)
         intended = sum(span.intended for span in phases)
         ok, failed = sum(span.ok for span in phases), sum(span.failed for span in phases)
@@ -319,12 +323,12 @@ class Engine:
             done=ok + failed,
             ok=ok,
             failed=failed,
-            in_flight=intended - ok - failed,
+            in_flight=max(0, intended - ok - failed),
             rate_intended=rate_intended,
             rate_done=rate_done,
             p50_latency=p50,
             p99_latency=p99,
-            errors=dict(self.errors.most_common(3)),
+            errors=dict(Counter(dict(self.errors)).most_common(3)),
             phases=phases,
         )
 

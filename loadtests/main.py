@@ -124,7 +124,11 @@ class _Load:
         return server
 
     async def _tell(self, engine: Engine | ToolRun | Parent) -> None:
-        await asyncio.to_thread(progress.write, self._plan.output, engine.progress())
+        output = self._plan.output
+        if isinstance(engine, Engine):
+            await asyncio.to_thread(lambda: progress.write(output, engine.progress()))
+        else:  # those wait for others: their loops have the time
+            await asyncio.to_thread(progress.write, output, engine.progress())
 
     def _create(self) -> Generator | Tool | Parent:
         if self._parent is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from runs.recipe import Load
 
 RATE_A_PROCESS = 2000.0
-"""Requests/s from which on `processes: auto` takes one process more: about a third of a core each (benchmarks/)."""
+"""Requests/s from which on `processes: auto` takes one process more: it then uses about a third of a core (plain HTTP requests)."""
 
 
 @dataclass(frozen=True)

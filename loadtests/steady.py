@@ -5,13 +5,13 @@ it, and the mean number of requests in progress. The load is steady when for bot
 
 1. no trend: the 95 % t-interval of the least-squares slope over the batches contains 0, or what the line changes over
    the window is below 1 % of the mean (a slope that is certain and does not matter);
-2. a known mean: the 95 % t-interval of the mean over the batches is at most 5 % of the mean to either side; for the
+2. a known mean: the 95 % t-interval of the mean over the batches is at most 10 % of the mean to either side; for the
    concurrency, which has the noise of the arrivals too, 25 % or half a request;
 
 and that has held at five ends of batches in a row, for one look at a random walk may find anything.
 
 Sources: batch means with 10 to 30 batches: B. Schmeiser, Operations Research 30 (1982); stopping by the relative width
-of the interval: A. M. Law, Simulation Modeling and Analysis, 5th ed., 9.5.3; t = 2.093 and 2.101 for 19 and 18 degrees
+of the interval: A. M. Law, Simulation Modeling and Analysis, chapter 9; t = 2.093 and 2.101 for 19 and 18 degrees
 of freedom, two-sided 95 %. Looking again and again makes the intervals less certain than 95 %: this is a rule for
 stopping, no proof of steadiness; `reports` judges a measured phase by itself.
 """
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 BATCHES = 20
 _T_MEAN, _T_SLOPE = 2.093, 2.101
 _TREND_SHARE = 0.01
-_LATENCY_SHARE, _PROGRESS_SHARE, _HALF_A_REQUEST = 0.05, 0.25, 0.5
+_LATENCY_SHARE, _PROGRESS_SHARE, _HALF_A_REQUEST = 0.10, 0.25, 0.5
 _IN_A_ROW = 5
 
 

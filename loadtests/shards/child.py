@@ -122,8 +122,10 @@ class Child:
             await link.send("verified", notes=found, violation=violation)
 
     async def _tell(self, link: Link, engine: Engine) -> None:
-        progress = engine.progress().model_dump(mode="json")
-        await link.send("state", progress=progress, latencies=engine.digest())
+        def state() -> dict[str, Any]:
+            return {"progress": engine.progress().model_dump(mode="json"), "latencies": engine.digest()}
+
+        await link.send("state", **await asyncio.to_thread(state))
 
     async def _order(self, *kinds: str) -> Message:
         """Wait for an order of one of these kinds. Raises ConnectionError when the parent is gone."""

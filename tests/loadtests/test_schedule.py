@@ -134,15 +134,6 @@ def test_a_staircase_is_a_phase_for_each_step():
     assert not any(step.in_window for step in unmeasured.stages)
 
 
-@given(arrivals, st.integers(2, 8), st.integers(0, 50), seeds)
-@settings(max_examples=30, deadline=None)
-def test_shares_are_disjoint_and_make_the_whole(arrival, shards, before, seed):
-    """Every request of a schedule belongs to exactly one process, whatever came before the phase."""
-    times = schedule.offsets(phase(3.0, 300.0, arrival), 0, seed)
-    parts = [times[(shard - before) % shards :: shards] for shard in range(shards)]
-    assert sorted(np.concatenate(parts)) == times.tolist()
-
-
 @given(st.integers(1, 2000), st.integers(1, 40), st.integers(1, 9))
 def test_a_count_is_shared_out_whole(requests, users, shards):
     """The shares of a closed loop's requests and users add up to all of them, and none has requests without users."""

@@ -153,7 +153,7 @@ def test_a_load_that_grows_is_not_steady():
 
 
 def test_too_few_answers_are_not_steady():
-    """At 4 requests a second a window of 10 s does not know its mean to 5 %."""
+    """At 4 requests a second a window of 10 s does not know its mean to 10 %."""
     assert stops(lambda _batch: 0.1, rate=4, batches=100) is None
 
 
