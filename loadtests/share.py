@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from runs.recipe import Load
 
 RATE_A_PROCESS = 2000.0
-"""Requests/s from which on `processes: auto` takes one process more: it then uses about a third of a core (plain HTTP requests)."""
+"""Requests/s from which on `processes: auto` takes one process more: plain HTTP then costs a third of a core."""
 
 
 @dataclass(frozen=True)
