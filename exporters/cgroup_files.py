@@ -86,19 +86,28 @@ def parse_pressure(text: str) -> Parsed[Mapping[str, int]]:
 
 
 def parse_io_v2(text: str) -> Parsed[Mapping[str, tuple[int, int]]]:
-    """Read io.stat: bytes read and written by device (major:minor). A device without figures was not used."""
+    """Read io.stat: bytes read and written by device (major:minor). A device without figures was not used.
+
+    Several kernels from 5.x on write such devices without a line feed after them, before the one that has figures.
+    """
     found: dict[str, tuple[int, int]] = {}
     malformed = 0
     for line in text.splitlines():
-        device, *words = line.split() or [""]
-        pairs = dict(word.partition("=")[::2] for word in words)
-        if _DEVICE.fullmatch(device) and not words:
+        words = line.split()
+        devices = [word for word in words if "=" not in word]
+        pairs = dict(word.partition("=")[::2] for word in words[len(devices) :])
+        if not words or not all(map(_DEVICE.fullmatch, devices)) or "" in pairs.values():
+            malformed += 1
+            continue
+        # The topmost group has lines of io.cost alone: cost.vrate=100.00.
+        if not {"rbytes", "wbytes"} & pairs.keys():
+            malformed += not devices
             continue
         read, written = natural(pairs.get("rbytes", "")), natural(pairs.get("wbytes", ""))
-        if not _DEVICE.fullmatch(device) or read is None or written is None or device in found:
+        if not devices or read is None or written is None or devices[-1] in found:
             malformed += 1
         else:
-            found[device] = read, written
+            found[devices[-1]] = read, written
     return Parsed(found, malformed)
 
 

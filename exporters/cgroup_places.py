@@ -86,7 +86,9 @@ def parse_membership(text: str) -> Parsed[Mapping[str, str]]:
 def mounts_below(sys_root: Path) -> list[Mount]:
     """Return the mounts that are usually there, for where mountinfo cannot be read (and for --root)."""
     base = sys_root / "fs" / "cgroup"
-    if (base / "cgroup.controllers").exists():
+    # v1's hierarchies are folders of the base; there are slices and scopes in it only where it is a hierarchy itself.
+    inside = (base / "cgroup.controllers", *base.glob("*.slice"), *base.glob("*.scope"))
+    if any(path.exists() for path in inside):
         return [Mount(base, "/", 2)]
     found = []
     for path in sorted(base.iterdir()) if base.is_dir() else ():

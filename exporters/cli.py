@@ -11,13 +11,15 @@ from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
-from exporters.collector import Context, Malformed, OptionError
+from exporters.collector import Context, Late, Malformed, OptionError
 from exporters.registry import collectors, names
 from exporters.runner import CONTENT_TYPE, Runner, Watched
 from exporters.secret import TokenError, read_token
 from exporters.server import ServeError, Server, address_of, listen
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
+_WITHIN = 0.85
+"""Share of the deadline for which a collector may wait for a program."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,11 +118,13 @@ def _runner(options: argparse.Namespace) -> Runner:
             for kind in kinds.values()
             for option in kind.options
         },
+        within=options.timeout * _WITHIN,
     )
     watched = []
     for name in dict.fromkeys(options.names):
-        malformed = Malformed()
-        watched.append(Watched(kinds[name].create(replace(context, malformed=malformed)), malformed))
+        malformed, late = Malformed(), Late()
+        created = kinds[name].create(replace(context, malformed=malformed, late=late))
+        watched.append(Watched(created, malformed, late))
     return Runner(watched, options.timeout, _version())
 
 

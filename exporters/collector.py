@@ -25,12 +25,27 @@ class Malformed:
         self.count += count
 
 
+class Late:
+    """Counts a collector's runs in which a part of its source did not answer in time.
+
+    Shown in exporter_collector_timeouts_total, with the runs that missed the deadline as a whole.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self) -> None:
+        """Add a run."""
+        self.count += 1
+
+
 @dataclass(frozen=True)
 class Context:
     """Where a collector reads and for whom.
 
     `proc_root` and `sys_root` stand for /proc and /sys (`--root`). `options` are the values of the collectors' own
-    options by name without dashes, each as often as it was given.
+    options by name without dashes, each as often as it was given. `within` is how long, in seconds, a collector may
+    wait for a program's first run: somewhat less than its deadline.
     """
 
     proc_root: Path = Path("/proc")
@@ -39,6 +54,8 @@ class Context:
     environment: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Sequence[str]] = field(default_factory=dict)
     malformed: Malformed = field(default_factory=Malformed)
+    late: Late = field(default_factory=Late)
+    within: float = 0.85
 
     def option(self, name: str) -> str | None:
         """Return the last value of option `name`; None where it was not given."""

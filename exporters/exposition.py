@@ -1,7 +1,8 @@
 """Reads Prometheus' text format 0.0.4 as others write it: a keep-list before parsing, and a bad line costs that line.
 
-Format: https://prometheus.io/docs/instrumenting/exposition_formats/. prometheus_client's own parser reads every line at
-ten times the cost, and gives up the whole page at the first bad one.
+Format: https://prometheus.io/docs/instrumenting/exposition_formats/, and what OpenMetrics adds to it: exemplars, times
+with fractions, more types. prometheus_client's own parser reads every line at ten times the cost, and gives up the
+whole page at the first bad one.
 """
 
 import re
@@ -12,12 +13,19 @@ _NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 _SERIES = re.compile(rf'({_NAME})[ \t]*(?:\{{((?:[^"}}]|"(?:[^"\\]|\\.)*")*)\}})?', re.DOTALL)
 _LABEL = re.compile(r'[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"[ \t]*(,|$)', re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[iI]nf(?:inity)?|NaN|nan)", re.ASCII)
-_TIMESTAMP = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+_TIMESTAMP = re.compile(r"-?[0-9]{1,19}(?:\.[0-9]{1,9})?", re.ASCII)
+_EXEMPLAR = re.compile(
+    rf'[ \t]+#[ \t]*\{{(?:[^"}}]|"(?:[^"\\]|\\.)*")*\}}[ \t]+(?:{_NUMBER.pattern})(?:[ \t]+{_TIMESTAMP.pattern})?\Z',
+    re.ASCII,
+)
 _ABOUT = re.compile(rf"#[ \t]*(HELP|TYPE)[ \t]+({_NAME})(?:[ \t]+(.*))?")
 _START = re.compile(_NAME)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"n": "\n", '"': '"', "\\": "\\"}
 _TYPES = frozenset({"counter", "gauge", "histogram", "summary", "untyped"})
+_OPEN_METRICS = frozenset({"unknown", "info", "stateset", "gaugehistogram"})
+"""Types that text format 0.0.4 does not have; their samples are passed on without one."""
+
 _REMEMBERED = 100_000
 """Series whose labels are kept between pages: they are the same at each scrape, and parsing them is the larger part."""
 
@@ -105,13 +113,16 @@ class Parser:
         if kind == "HELP":
             helps.setdefault(name, _ESCAPE.sub(_unescape, text))
             return 0
-        if text.strip() not in _TYPES:
+        kind = "untyped" if text.strip() in _OPEN_METRICS else text.strip()
+        if kind not in _TYPES:
             return 1
-        types.setdefault(name, text.strip())
+        types.setdefault(name, kind)
         return 0
 
     def _sample(self, line: str) -> tuple[Sample | None, str]:
         # The labels end at the last brace; what follows is a number. Lines that are odder than that are no series.
+        if "#" in line:
+            line = _EXEMPLAR.sub("", line)
         end = line.rfind("}") + 1
         if not end:
             end = len(line.split(None, 1)[0])

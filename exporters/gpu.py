@@ -1,7 +1,7 @@
 """`gpu`: NVIDIA GPUs in base units and under names that change with no version of dcgm-exporter or nvidia-smi.
 
 dcgm-exporter is read where its address is given, else nvidia-smi where it is on PATH. Where neither tells of a GPU
-`gpu_up` is 0 and says why. A figure that is refused or not offered is named in `gpu_field_absent`; it is never a zero.
+`gpu_up` is 0 and says why. A figure that is refused, not offered or failed is in `gpu_field_absent`, never a zero.
 Jobs that dcgm-exporter was told of are in `gpu_job_info`, so that they do not multiply the series.
 """
 
@@ -44,12 +44,16 @@ class Gpu:
         self._last: Sequence[object] | None = None
         self._changed = 0.0
         self._counted = 0.0
+        self._within = context.within
+        self._deadline = 0.0
 
     def collect(self) -> Iterable[Metric]:
         """See `exporters.collector.Collector`."""
         families = Families("gpu")
         reasons: dict[str, str] = {}
         census, age = Census(), None
+        # Where dcgm-exporter is silent, nvidia-smi's first run is waited for less long.
+        self._deadline = time.monotonic() + self._within
         for source, look in (("dcgm-exporter", self._dcgm), ("nvidia-smi", self._nvidia_smi)):
             try:
                 census, age = look()
@@ -63,6 +67,9 @@ class Gpu:
         for source, text in reasons.items():
             families.gauge("source_up", "1 for the source that told.", float(not text), source=source, reason=text)
         families.gauge("sample_age_seconds", "Time since the values last changed, or were asked for.", age)
+        if not reasons.get("nvidia-smi", "not asked"):
+            about = "GPUs that nvidia-smi knows of and cannot ask: they are lost, or need a reset."
+            families.gauge("unreachable", about, float(census.unreachable))
         _devices(families, census)
         for name, count in sorted(self._implausible.items()):
             families.counter("implausible_values", "Values beyond what is possible.", float(count), field=name)
@@ -81,7 +88,7 @@ class Gpu:
     def _nvidia_smi(self) -> tuple[Census, float]:
         if self._smi is None or not self._smi.there:
             raise SourceError("not on PATH")
-        seen = self._smi.last()
+        seen = self._smi.last(max(0.0, self._deadline - time.monotonic()))
         if seen is None:
             raise SourceError("its first run has not ended")
         if seen.finished != self._counted:

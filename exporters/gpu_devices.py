@@ -13,6 +13,8 @@ class Absence(StrEnum):
 
     REFUSED = "refused"
     NOT_OFFERED = "not offered"
+    FAILED = "failed"
+    """The driver met an error when it was asked: the GPU may be lost."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +125,15 @@ class Reading:
 
 @dataclass
 class Census:
-    """All devices that a source told of. `malformed` values could not be read; `implausible` ones by figure."""
+    """All devices that a source told of. `malformed` values could not be read; `implausible` ones by figure.
+
+    `unreachable` are GPUs that the source knows of and cannot ask.
+    """
 
     devices: dict[Device, Reading] = field(default_factory=dict)
     malformed: int = 0
     implausible: dict[str, int] = field(default_factory=dict)
+    unreachable: int = 0
 
     def reading(self, device: Device) -> Reading:
         """Return the device's reading, an empty one at first."""
@@ -172,7 +178,7 @@ class Census:
                     self.lacks(device, name, Absence.NOT_OFFERED)
 
     def lacks(self, device: Device, name: str, why: Absence) -> None:
-        """Note that a figure is not to be had; that it is refused says more than that it is not offered."""
+        """Note that a figure is not to be had; that it is refused or failed says more than that it is not offered."""
         absent = self.reading(device).absent
-        if absent.get(name) is not Absence.REFUSED:
+        if absent.get(name, Absence.NOT_OFFERED) is Absence.NOT_OFFERED:
             absent[name] = why

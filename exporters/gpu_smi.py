@@ -10,8 +10,7 @@ from exporters.clockwork import Clockwork, run
 from exporters.gpu_devices import Census
 
 _TIMEOUT = 5.0
-_FIRST = 0.6
-"""Seconds for a run; and that the first scrape waits for the first run."""
+"""Seconds for a run."""
 
 
 @dataclass(frozen=True)
@@ -37,37 +36,45 @@ class Smi:
         """Whether there is such a program."""
         return self._program is not None
 
-    def last(self) -> Seen | None:
-        """Return what the last run told; None where the first has not ended."""
-        return self._clock.last(_FIRST)
+    def last(self, patience: float) -> Seen | None:
+        """Return what the last run told; None where the first has not ended within `patience` seconds."""
+        return self._clock.last(patience)
 
     def _look(self) -> Seen:
-        text, error = self._ask_table()
-        if error:
+        text, error, fatal = self._ask_table()
+        if fatal:
             return self._seen(Census(), error)
-        if text.lstrip().startswith("<"):
-            return self._seen(gpu_smi_xml.read(text, {}), "")
+        if "<nvidia_smi_log" in text:
+            listed, _, _ = self._ask("-L") if "<mig_device>" in text else ("", "", False)
+            return self._seen(gpu_smi_xml.read(text, gpu_smi_xml.read_list(listed)), error)
+        # It ends with an error where a GPU is lost or its infoROM damaged, and tells of the others nevertheless.
         census, divided = gpu_smi_csv.read(text)
         if divided or not census.devices:
-            whole, more_error = self._ask("-q", "-x")
-            listed, _ = self._ask("-L") if divided else ("", "")
-            detailed = gpu_smi_xml.read(whole, gpu_smi_xml.read_list(listed)) if not more_error else Census()
-            if detailed.devices:
-                return self._seen(detailed, "")
-        return self._seen(census, "" if census.devices else "nvidia-smi names no GPU")
+            whole, _, _ = self._ask("-q", "-x")
+            if "<nvidia_smi_log" in whole:
+                listed, _, _ = self._ask("-L")
+                detailed = gpu_smi_xml.read(whole, gpu_smi_xml.read_list(listed))
+                if detailed.devices:
+                    detailed.unreachable = census.unreachable
+                    return self._seen(detailed, "")
+                census.malformed += detailed.malformed
+        if error and not census.devices:
+            census.malformed = 0  # its words are the error
+        return self._seen(census, error or "nvidia-smi names no GPU")
 
-    def _ask_table(self) -> tuple[str, str]:
+    def _ask_table(self) -> tuple[str, str, bool]:
         while True:
-            text, error = self._ask(f"--query-gpu={','.join(self._query)}", "--format=csv")
+            text, error, fatal = self._ask(f"--query-gpu={','.join(self._query)}", "--format=csv")
             query = gpu_smi_csv.without_refused_field(self._query, error or text)
             if query is None:
-                return text, error
+                return text, error, fatal
             self._query = query
 
-    def _ask(self, *arguments: str) -> tuple[str, str]:
+    def _ask(self, *arguments: str) -> tuple[str, str, bool]:
+        """Return the output, the error, "" where there is none, and whether the output is of no use for it."""
         output = run([self._program or "nvidia-smi", *arguments], self._environment, _TIMEOUT)
-        return output.text, output.error
+        return output.text, output.error, output.timed_out or output.missing
 
     def _seen(self, census: Census, error: str) -> Seen:
         census.complete()
-        return Seen(census, error, time.monotonic())
+        return Seen(census, "" if census.devices else error, time.monotonic())

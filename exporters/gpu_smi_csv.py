@@ -65,7 +65,10 @@ QUERY: tuple[str, ...] = (
 """What is asked for."""
 
 _INVALID = re.compile(r'Field "([^"]{1,80})" is not a valid field to query')
-_HEAD = re.compile(r"([A-Za-z0-9_.]+)(?: \[([A-Za-z%]+)\])?")
+_HEAD = re.compile(r"([A-Za-z0-9_.]+)(?: \[([^\]]*)\])?")
+_UNREACHABLE = re.compile(r"Unable to determine the device handle for GPU.*")
+_TOLD = re.compile(r"WARNING:.*|No devices were found.*|.*Reboot the system to recover this GPU.*")
+"""What nvidia-smi says around its tables: of a damaged infoROM, that there is no GPU, what to do about a lost one."""
 
 
 def without_refused_field(query: tuple[str, ...], error: str) -> tuple[str, ...] | None:
@@ -83,20 +86,24 @@ def read(text: str) -> tuple[Census, bool]:
     divided = False
     header: list[tuple[str, str]] | None = None
     for row in text.splitlines():
+        if _UNREACHABLE.fullmatch(row.strip()):
+            census.unreachable += 1
+            continue
+        if not row.strip() or _TOLD.fullmatch(row.strip()):
+            continue
         cells = [cell.strip() for cell in row.split(",")]
         if header is None:
             heads = [_HEAD.fullmatch(cell) for cell in cells]
             if all(heads) and any(head and head[1] in {"index", "uuid", "gpu_uuid"} for head in heads):
                 header = [(head[1], head[2] or "") for head in heads if head]
-            continue
-        if not row.strip():
+            else:
+                census.malformed += 1
             continue
         if len(cells) != len(header):
             census.malformed += 1
             continue
         named = {name: (cell, unit) for (name, unit), cell in zip(header, cells, strict=True)}
         divided = _row(census, named) or divided
-    census.malformed += header is None
     return census, divided
 
 
@@ -107,11 +114,17 @@ def _row(census: Census, named: Mapping[str, tuple[str, str]]) -> bool:
 
     index, uuid = word("index"), word("uuid", "gpu_uuid")
     if not index.isdecimal() and not uuid:
-        census.malformed += 1
+        lost = any(value(cell) is Absence.FAILED for cell, _ in named.values())
+        census.unreachable += lost
+        census.malformed += not lost
         return False
     device = Device(index, uuid, word("name", "gpu_name"))
+    if device in census.devices:
+        census.malformed += 1
+        return False
     census.reading(device).driver = word("driver_version")
-    for name, (cell, unit) in named.items():
+    # The first of a figure counts: of two limits that is the enforced one, wherever its column is.
+    for name, (cell, unit) in sorted(named.items(), key=lambda column: column[0] == "power.limit"):
         if name in _COLUMNS:
             figure, usual = _COLUMNS[name]
             census.take(device, figure, value(cell, unit or usual))

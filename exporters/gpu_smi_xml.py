@@ -49,7 +49,10 @@ _REASONS: Mapping[str, str] = {
     "hw_power_brake_slowdown": "hardware_power_brake",
     "display_clocks_setting": "display_clocks",
 }
-_LISTED = re.compile(r"\s+MIG (\S+)\s+Device\s+([0-9]+):.*")
+_END = "</nvidia_smi_log>"
+_LISTED = re.compile(r"\s+MIG (?:[0-9]+c\.)?(\S+)\s+Device\s+([0-9]+):.*")
+"""A compute instance's profile, 1c.3g.40gb, is that of its GPU instance, 3g.40gb, with its own share before it."""
+
 _GPU = re.compile(r"GPU ([0-9]+):.*\(UUID: (GPU-[^)]*)\)")
 
 Profiles = Mapping[tuple[str, str], str]
@@ -73,30 +76,40 @@ def read(text: str, profiles: Profiles) -> Census:
     from xml.etree import ElementTree as ET  # noqa: PLC0415 - only nodes with such a nvidia-smi need it
 
     census = Census()
+    # Warnings may stand before the document and after it.
+    document = text[max(0, text.find("<")) :].partition(_END)
     try:
-        root = ET.fromstring(text[text.find("<") :])  # noqa: S314 - printed by the driver's own program
+        root = ET.fromstring("".join(document[:2]))  # noqa: S314 - printed by the driver's own program
     except (ET.ParseError, ValueError):
         census.malformed += 1
         return census
     driver = (root.findtext("driver_version") or "").strip()
     for index, gpu in enumerate(root.findall("gpu")):
-        whole = Device(str(index), _text(gpu, "uuid"), _text(gpu, "product_name"))
+        whole = Device(str(index), _word(gpu, "uuid"), _word(gpu, "product_name"))
         census.reading(whole).driver = driver
         _figures(census, whole, gpu)
+        seen: set[str] = set()
         for part in gpu.findall("mig_devices/mig_device"):
             number = _text(part, "gpu_instance_id")
             profile = profiles.get((whole.uuid, _text(part, "index")), "")
             device = Device(whole.gpu, whole.uuid, whole.model, profile, number)
             if not number.isdecimal():
                 census.malformed += 1
-            elif device not in census.devices:
+            elif number not in seen:
                 # Compute instances of one GPU instance share its memory.
+                seen.add(number)
                 _memory(census, device, part)
     return census
 
 
 def _text(element: "Element", path: str) -> str:
     return (element.findtext(path) or "").strip()
+
+
+def _word(element: "Element", path: str) -> str:
+    """Return a text; "" where the driver says why there is none."""
+    text = _text(element, path)
+    return "" if isinstance(value(text), Absence) else text
 
 
 def _memory(census: Census, device: Device, element: "Element") -> None:
@@ -118,11 +131,16 @@ def _figures(census: Census, device: Device, gpu: "Element") -> None:
         parts = [] if volatile is None else [part for part in volatile if pattern.fullmatch(part.tag)]
         counts = [value(part.findtext("total") or part.text or "") for part in parts]
         numbers = [count for count in counts if isinstance(count, float)]
-        census.take(device, figure, sum(numbers) if numbers else counts[0] if counts else Absence.NOT_OFFERED)
+        if None in counts or Absence.FAILED in counts:
+            # Part of a sum is no sum.
+            census.take(device, figure, None if None in counts else Absence.FAILED)
+        else:
+            census.take(device, figure, sum(numbers) if numbers else counts[0] if counts else Absence.NOT_OFFERED)
     for kind in ("event", "throttle"):
         reasons = gpu.find(f"clocks_{kind}_reasons")
-        if reasons is not None and len(reasons):
-            active = [
-                name for tag, name in _REASONS.items() if _text(reasons, f"clocks_{kind}_reason_{tag}") == "Active"
-            ]
-            census.throttled(device, sum(THROTTLE_REASONS[name] for name in active))
+        if reasons is not None:
+            states = {name: _text(reasons, f"clocks_{kind}_reason_{tag}") for tag, name in _REASONS.items()}
+            if {"Active", "Not Active"} & set(states.values()):
+                census.throttled(
+                    device, sum(THROTTLE_REASONS[name] for name, state in states.items() if state == "Active")
+                )

@@ -51,7 +51,7 @@ def health(states: Iterable[Health], version: str) -> Iterator[Metric]:
         )
         families.counter(
             "collector_timeouts",
-            "Scrapes that went without the collector: it missed the deadline.",
+            "Scrapes that went without the collector, or a part of its source: it missed the deadline.",
             state.timeouts,
             collector=name,
         )

@@ -5,6 +5,7 @@ They are the whole node's, not the job's: on a shared node other jobs are in the
 is then in the process collector's `process_tree_read_chars_total` and its likes.
 """
 
+import time
 from collections.abc import Iterable, Mapping
 
 from prometheus_client.core import Metric
@@ -19,6 +20,7 @@ from exporters.lustre_sources import (
     NOT_NEEDED,
     PARTIAL,
     STATISTICS,
+    TIMEOUT,
     Commands,
     Files,
     Found,
@@ -39,16 +41,19 @@ class Lustre:
             context.environment, context.option("lctl") or "lctl", context.seconds("lustre-every", _EVERY)
         )
         self._figures = Figures(context.malformed)
+        self._late = context.late
+        self._within = context.within
 
     def collect(self) -> Iterable[Metric]:
         """See `exporters.collector.Collector`."""
+        deadline = time.monotonic() + self._within  # what the files leave of it the programs may take
         found = self._files.read()
         outcomes = dict(found.outcomes)
         age = None
         if STATISTICS in outcomes.values():
             outcomes |= {"lctl": NOT_NEEDED, "sudo": NOT_NEEDED}
         elif self._present(outcomes):
-            more = self._commands.read()
+            more = self._commands.read(deadline)
             age = more.age
             outcomes |= more.outcomes
             found = Found({**more.params, **found.params}, outcomes, found.hanging)
@@ -56,8 +61,10 @@ class Lustre:
             outcomes |= {"lctl": MISSING, "sudo": NOT_NEEDED}
         params = dict(found.params)
         if LNET_STATS not in params and self._present(outcomes):
-            params |= self._commands.lnet()
+            params |= self._commands.lnet(deadline)
         reason = self._reason(params, outcomes, found.hanging)
+        if found.hanging or TIMEOUT in outcomes.values():
+            self._late.add()
         families = Families("lustre")
         families.gauge(
             "client_up", "1 if the client's statistics can be read; else why not.", not reason, reason=reason

@@ -1,5 +1,6 @@
 """A Lustre client's parameters as series: summed over the mounts of a file system, labelled with its name."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from exporters.lustre_params import LNET_STATS, Owner, owner, split
 from exporters.lustre_stats import (
     Line,
     RpcStats,
+    Stats,
     parse_lnet,
     parse_number,
     parse_rpc_stats,
@@ -23,8 +25,10 @@ from exporters.lustre_values import Labels, Totals, Values
 _MOST_TARGETS = 64
 """With more targets than these a file system's are summed under target="all"."""
 
-_NOT_OPERATIONS = frozenset({"read_bytes", "write_bytes", "opencount", "openclosetime"})
-"""Lines of llite's stats that count something else: bytes, opens of the same file, how long files stayed open."""
+_NOT_OPERATIONS = re.compile(r"opencount|openclosetime|dirty_pages_.*|hybrid_.*")
+_NOT_CALLS = frozenset({"bytes", "pages"})
+"""Lines of llite's stats, and units, that count no calls of programs: opens of the same file, how long files stayed
+open, hits of the cache, how the client chose between ways to read and write, and bytes and pages on these ways."""
 
 _CAPACITY = {
     "kbytestotal": ("client_capacity_bytes", "Size of the file system.", 1024),
@@ -62,8 +66,13 @@ class Figures:
         values = Values(self._totals)
         targets: defaultdict[str, set[str]] = defaultdict(set)
         owned = [
-            (*parts, whose, text) for name, text in params.items() if (parts := split(name)) for whose in _owners(parts)
+            (*parts, whose, text)
+            for name, text in params.items()
+            if (parts := split(name)) and (whose := owner(parts[0], parts[1]))
         ]
+        # In llite there are mounts only; among osc and mdc a server has its own, which are no client's.
+        mounts = {parts[1] for name in params if (parts := split(name)) and parts[0] == "llite"}
+        self._malformed.add(sum(owner("llite", mount) is None for mount in mounts))
         for kind, _, _, whose, _ in owned:
             targets[f"{kind} {whose.fs}"].add(whose.target)
         for kind, _, leaf, whose, text in owned:
@@ -95,14 +104,14 @@ class Figures:
             return
         for name, line in stats.lines.items():
             if leaf == "read_ahead_stats":
-                event = ("event", "_".join(name.lower().split()))
+                # Only `readahead_pages` has a sum: of the pages, where its samples are how often they were read ahead.
                 values.count(
                     "client_read_ahead",
                     "Events of read-ahead, most of them counted in pages.",
-                    line.samples,
+                    line.samples if line.total is None or name != "readahead_pages" else line.total,
                     whose.mount,
                     fs,
-                    event,
+                    ("event", event_name(name)),
                 )
             else:
                 _operation(values, name, line, whose, fs)
@@ -117,9 +126,8 @@ class Figures:
                 device.values.sum(*_DEBT[leaf], number, *device.labels)
         elif leaf == "stats":
             stats = self._parsed(parse_stats, text)
-            wait = stats.lines.get("req_waittime") if stats else None
-            if wait is not None:
-                device.requests(wait)
+            if stats is not None:
+                device.requests(stats)
         else:
             rpcs = self._parsed(parse_rpc_stats, text)
             if rpcs is not None:
@@ -140,9 +148,9 @@ class Figures:
                     values.count(f"lnet_{_LNET[name][0]}", _LNET[name][1], number, "")
 
 
-def _owners(parts: tuple[str, str, str]) -> list[Owner]:
-    whose = owner(parts[0], parts[1])
-    return [] if whose is None else [whose]
+def event_name(text: str) -> str:
+    """Return the name of an event of read-ahead as Lustre writes it since 2.14: `read-ahead to EOF` was one before."""
+    return re.sub(r"[^a-z0-9]+", "_", re.sub(r"read-ahead|r-a", "readahead", text.lower())).strip("_")
 
 
 def _operation(values: Values, name: str, line: Line, whose: Owner, fs: tuple[str, str]) -> None:
@@ -153,7 +161,7 @@ def _operation(values: Values, name: str, line: Line, whose: Owner, fs: tuple[st
                 f"client_{verb}_bytes", f"Bytes that programs' calls of {verb} moved.", line.total, whose.mount, fs
             )
         values.count(f"client_{verb}_calls", f"Calls of {verb} that moved bytes.", line.samples, whose.mount, fs)
-    elif name not in _NOT_OPERATIONS:
+    elif line.unit not in _NOT_CALLS and _NOT_OPERATIONS.fullmatch(name) is None:
         operation = ("operation", name)
         values.count("client_operations", "Operations of programs.", line.samples, whose.mount, fs, operation)
         if line.seconds is not None:
@@ -170,12 +178,19 @@ class _Device:
     source: str
     labels: Labels
 
-    def requests(self, wait: Line) -> None:
-        """Take the line of how long requests took."""
-        self.values.count(f"{self.kind}_requests", "Requests sent.", wait.samples, self.source, *self.labels)
-        if wait.seconds is not None:
+    def requests(self, stats: Stats) -> None:
+        """Take how many requests there were, how long they took, and the bytes that they moved."""
+        wait = stats.lines.get("req_waittime")
+        if wait is not None:
+            self.values.count(f"{self.kind}_requests", "Requests sent.", wait.samples, self.source, *self.labels)
+        if wait is not None and wait.seconds is not None:
             about = "Time that requests took."
             self.values.count(f"{self.kind}_request_wait_seconds", about, wait.seconds, self.source, *self.labels)
+        for verb in ("read", "write"):
+            line = stats.lines.get(f"{verb}_bytes")
+            if line is not None and line.unit == "bytes" and line.total is not None:
+                about = f"Bytes that requests to {verb} moved; what the client's cache answered is not in them."
+                self.values.count(f"{self.kind}_{verb}_bytes", about, line.total, self.source, *self.labels)
 
     def rpcs(self, rpcs: RpcStats) -> None:
         """Take the tables of RPCs."""

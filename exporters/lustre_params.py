@@ -19,8 +19,11 @@ PATTERNS = (*(f"{kind}.*.{name}" for kind, names in WANTED.items() for name in n
 """What `lctl get_param` is asked for."""
 
 _HEAD = re.compile(r"([A-Za-z0-9_]+(?:\.[^=\s]+)?)=(.*)", re.DOTALL)
-_LLITE = re.compile(r"(.+)-([0-9a-f]+)")
-_TARGET = re.compile(r"(.+)-((?:OST|MDT)[0-9a-f]{4,8})-(?:osc|mdc)-([0-9a-f]+)")
+_ID = r"[0-9a-f]+|\(_*ptrval_*\)"
+"""The number of a mount: an address, or the kernel's stand-in for one that it does not tell."""
+
+_LLITE = re.compile(rf"(.+)-({_ID})")
+_TARGET = re.compile(rf"(.+)-((?:OST|MDT)[0-9a-f]{{4,8}})-(?:osc|mdc)-({_ID})")
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,9 @@ _ONE = 0.1
 _LISTS, _FILES = 0.3, 0.45
 """Seconds for one file, and for the two rounds (folders, files): together below a scrape's deadline, 1 s."""
 
-_FIRST = 0.3
-"""Seconds that a scrape waits for the first run of a program; later ones take what the last run left."""
-
 _COMMAND_TIMEOUT = 5.0
 _SUDO_EVERY = 10.0
+_REFUSALS = ("ermission", "not permitted", "password", "sudoers", "not allowed", "tty")
 _SUDO_AGAIN = 600.0
 """Seconds. Each sudo is a line in the log of the system, each that is refused may be a mail to its administrators."""
 
@@ -158,23 +156,23 @@ class Commands:
         """Whether there is an lctl."""
         return self._program is not None
 
-    def read(self) -> Found:
-        """Return what the last runs told."""
+    def read(self, deadline: float) -> Found:
+        """Return what the last runs told; the first ones are waited for until `deadline`, of time.monotonic."""
         if self._program is None:
             return Found(outcomes={"lctl": MISSING, "sudo": NOT_NEEDED})
-        output = self._lctl.last(_FIRST)
+        output = self._lctl.last(_left(deadline))
         params, told = _told(output)
         if told == STATISTICS or self._sudo_program is None:
             sudo = NOT_NEEDED if told == STATISTICS else MISSING
             return Found(params, {"lctl": told, "sudo": sudo}, age=_age(output if params else None))
-        above = self._sudo.last(_FIRST)
+        above = self._sudo.last(_left(deadline))
         more, sudo_told = _told(above)
         used = above if more else output if params else None
         return Found({**params, **more}, {"lctl": told, "sudo": sudo_told}, age=_age(used))
 
-    def lnet(self) -> dict[str, str]:
+    def lnet(self, deadline: float) -> dict[str, str]:
         """Return LNet's statistics as lnetctl tells them; empty where it does not."""
-        output = None if self._lnetctl_program is None else self._lnetctl.last(_FIRST)
+        output = None if self._lnetctl_program is None else self._lnetctl.last(_left(deadline))
         return {} if output is None or output.error else {LNET_STATS: output.text}
 
     def _ask_lnetctl(self) -> Output:
@@ -201,8 +199,15 @@ def _told(output: Output | None) -> tuple[dict[str, str], str]:
         return params, _worth(params)
     if output.timed_out:
         return {}, TIMEOUT
-    refused = "ermission" in output.error or "not permitted" in output.error or "password" in output.error
-    return {}, MISSING if output.missing else REFUSED if refused else ERROR
+    if output.missing:
+        return {}, MISSING
+    if any(word in output.error for word in _REFUSALS):
+        return {}, REFUSED
+    return {}, EMPTY if "No such file" in output.error else ERROR
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())
 
 
 def _age(output: Output | None) -> float | None:

@@ -9,14 +9,20 @@ from dataclasses import dataclass, field
 
 from exporters.figures import Parsed, natural
 
-_LINE = re.compile(r"(\S.*?)\s+(\S+)\s+samples\s+\[([A-Za-z]+)\]\s*(.*)")
-_TIME = re.compile(r"(snapshot_time|start_time|elapsed_time):?\s+([0-9]{1,12}\.[0-9]{1,9})\b.*")
+_LINE = re.compile(r"(\S.*?)\s+(\S+)\s+samples\s+\[([^\[\]]*)\]\s*(.*)")
+_TIME = re.compile(r"(snapshot_time|start_time|elapsed_time):?\s+([0-9]{1,12})[.:](\s*[0-9]{1,9})(?:\s.*)?")
+"""Some versions pad what is after the point with blanks. Old ones, with microseconds, do not pad it, but they have no
+start_time, which alone is used."""
+
 _PER_SECOND = {"usec": 1e6, "usecs": 1e6, "nsec": 1e9, "nsecs": 1e9, "msec": 1e3, "msecs": 1e3, "sec": 1.0, "secs": 1.0}
 _SUM = 2
 """Index of the sum in what follows the unit: min, max, sum, sum of squares, of which any tail may be missing."""
 
 _LARGEST_SUM = 2**63 - 1
 _DIRECTIONS = frozenset({"read", "write", "modify"})
+_TABLE = re.compile(r"\b(?:rpcs|count)\s+[%|]")
+"""The head of a table, `rpcs   % cum %`: in some versions `%% cum %%`, and `count` for the table of latencies."""
+
 _ROW = re.compile(r"\s*([0-9]{1,9})([KM]?):\s+(.*)")
 _SUFFIX = {"": 1, "K": 2**10, "M": 2**20}
 _STATE = re.compile(r"(?:(read|write|modify)[ _]RPCs[ _]in[ _]flight|pending (read|write) pages):\s*(\S+)\s*")
@@ -82,7 +88,7 @@ def parse_stats(text: str) -> Parsed[Stats | None]:
     for row in rows:
         if timed := _TIME.fullmatch(row.strip()):
             if timed[1] == "start_time":
-                start = float(timed[2])
+                start = float(f"{timed[2]}.{timed[3].replace(' ', '0')}")
             continue
         found = _LINE.fullmatch(row.strip())
         samples = natural(found[2]) if found else None
@@ -116,21 +122,26 @@ def parse_rpc_stats(text: str) -> Parsed[RpcStats | None]:
     pages: dict[tuple[str, int], int] = {}
     malformed = 0
     directions: list[str] = []
-    wanted = False
+    wanted = known = False
     before = ""
     for row in text.splitlines():
         if state := _STATE.fullmatch(row):
+            known = True
             value = natural(state[3])
             malformed += value is None
             if value is not None:
                 (in_flight if state[1] else pending).setdefault(state[1] or state[2], value)
-        elif " rpcs " in f" {row} ":
+        elif _TABLE.search(row):
+            known = True
             wanted = row.startswith("pages per rpc")
-            directions = before.split()
-        elif wanted and row.strip() and not set(row.split()) <= _DIRECTIONS:
+            words = before.split()
+            directions = words if set(words) <= _DIRECTIONS else []
+        elif not row.strip() or set(row.split()) <= _DIRECTIONS:
+            wanted = False
+        elif wanted:
             malformed += _keep_row(row, directions, pages)
         before = row
-    return Parsed(RpcStats(in_flight, pending, pages), malformed)
+    return Parsed(RpcStats(in_flight, pending, pages), malformed + int(not known and bool(text.strip())))
 
 
 def _keep_row(row: str, directions: list[str], pages: dict[tuple[str, int], int]) -> int:

@@ -9,18 +9,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from exporters.secret import presents
+from exporters.server import BACKLOG, QUEUE, tell_once
 
 BODY_BYTES = 16 * 2**20
 _HEAD_BYTES = 16384
 _HEAD_WITHIN = 5.0
 _BODY_WITHIN = 10.0
 _CONNECTIONS = 256
-"""Connections without a whole head; beyond that the oldest makes room for the new one."""
+"""Connections without a whole head, or with a refused one; beyond that the oldest makes room for the new one."""
 
 _BODIES = 2
 """Bodies of each signal in memory at once; traces that wait for a disk hold up no metrics."""
 
-_BACKLOG, _QUEUE = 128, 1024
 _DRAINED = 65536
 _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed"}
 _REASONS |= {
@@ -74,16 +74,15 @@ class Receiver:
         threading.Thread(target=lambda: asyncio.run(self._serve()), name="otlp", daemon=True).start()
 
     async def _serve(self) -> None:
+        tell_once(asyncio.get_running_loop())
         self._bodies = {signal: asyncio.Semaphore(_BODIES) for signal in SIGNALS}
-        server = await asyncio.start_server(self._client, sock=self._bound, limit=_HEAD_BYTES, backlog=_BACKLOG)
-        self._bound.listen(_QUEUE)
+        server = await asyncio.start_server(self._client, sock=self._bound, limit=_HEAD_BYTES, backlog=BACKLOG)
+        self._bound.listen(QUEUE)
         async with server:
             await server.serve_forever()
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._waiting[writer] = None
-        if len(self._waiting) > _CONNECTIONS:
-            self._waiting.popitem(last=False)[0].transport.abort()
+        self._make_room(writer)
         try:
             async with asyncio.timeout(_HEAD_WITHIN):
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -94,6 +93,7 @@ class Receiver:
                 await writer.drain()
                 if reply.code in {401, 413, 415}:
                     # Its body is still under way: closing now would reset the connection before the answer is read.
+                    self._make_room(writer)
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(0.2):
                             await reader.read(_DRAINED)
@@ -104,6 +104,11 @@ class Receiver:
         finally:
             self._waiting.pop(writer, None)
             writer.transport.abort()
+
+    def _make_room(self, writer: asyncio.StreamWriter) -> None:
+        self._waiting[writer] = None
+        if len(self._waiting) > _CONNECTIONS:
+            self._waiting.popitem(last=False)[0].transport.abort()
 
     async def _answer(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Reply:
         request, *lines = head.decode("latin-1").split("\r\n")

@@ -46,7 +46,7 @@ _PER: Mapping[str, str] = {
     "mo": "month",
     "y": "year",
 }
-_OURS = re.compile(r"(exporter|gpu|lustre|cgroup|process_tree|load|run|scrape|otlp)_.*|up|node_.*|pg_.*")
+_OURS = re.compile(r"(exporter|gpu|lustre|cgroup|process_tree|page|load|run|scrape|otlp)_.*|up|node_.*|pg_.*")
 """Names that others of a run's targets have: the same name from a program gets the prefix `otlp_`."""
 
 _ANNOTATION = re.compile(r"\{[^}]*\}")
@@ -55,13 +55,13 @@ _ANNOTATION = re.compile(r"\{[^}]*\}")
 def metric_name(name: str, unit: str, *, monotonic: bool = False, gauge: bool = False) -> str:
     """Return Prometheus's name of a metric; a counter's without its `_total`."""
     clean = re.sub(r"_{2,}", "_", re.sub(r"[^a-zA-Z0-9_:]", "_", name)).strip("_")
-    parts = [part for part in clean.split("_") if part]
-    if monotonic:
-        parts = [part for part in parts if part != "total"]
-    for word in _unit_words(unit, gauge=gauge):
-        if word in parts:
-            parts.remove(word)
-        parts.append(word)
+    parts = clean.split("_") if clean else []
+    if monotonic and parts[-1:] == ["total"]:
+        parts.pop()
+    # A unit is added unless the name ends with it, or with the beginning of it; one in the middle is no suffix.
+    words = [word for part in _unit_words(unit, gauge=gauge) for word in part.split("_")]
+    there = next((size for size in range(len(words), 0, -1) if parts[-size:] == words[:size]), 0)
+    parts += words[there:]
     full = "_".join(parts) or "unnamed"
     if full[0].isdigit():
         full = f"_{full}"
@@ -85,8 +85,8 @@ def _word(text: str) -> str:
 
 def label_name(key: str) -> str:
     """Return Prometheus's name of an attribute."""
-    clean = re.sub(r"[^a-zA-Z0-9_]", "_", key) or "_"
-    return f"key_{clean}" if clean[0].isdigit() or clean.startswith("__") else clean
+    clean = re.sub(r"_{2,}", "_", re.sub(r"[^a-zA-Z0-9_]", "_", key)) or "_"
+    return f"key_{clean}" if clean[0].isdigit() else clean
 
 
 def labels(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

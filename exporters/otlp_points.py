@@ -173,10 +173,13 @@ def _exponential(point: ExponentialHistogramDataPoint, temporality: int) -> Take
 
 
 def _summary(point: SummaryDataPoint) -> Take:
-    def put(series: Series) -> str | None:
-        if not isinstance(series, Summary):
-            return CONFLICT
-        quantiles = [(quantile.quantile, quantile.value) for quantile in point.quantile_values[:_MOST_BOUNDS]]
-        return None if series.put(point.time_unix_nano, point.count, point.sum, quantiles) else LATE
+    quantiles = {quantile.quantile: quantile.value for quantile in point.quantile_values}
 
-    return Take(point, Summary, put, _stale(point))
+    def put(series: Series) -> str | None:
+        if len(quantiles) > _MOST_BOUNDS or not all(0 <= share <= 1 for share in quantiles):
+            return MALFORMED
+        if not isinstance(series, Summary) or len(quantiles) > series.most:
+            return CONFLICT
+        return None if series.put(point.time_unix_nano, point.count, point.sum, list(quantiles.items())) else LATE
+
+    return Take(point, lambda: Summary(len(quantiles)), put, _stale(point))

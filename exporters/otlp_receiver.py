@@ -16,7 +16,7 @@ from exporters.collector import Context, OptionError
 from exporters.families import Families
 from exporters.otlp_http import Receiver, Reply, Request
 from exporters.otlp_store import Store
-from exporters.otlp_traces import Traces
+from exporters.otlp_traces import LIMIT, WRITE_ERROR, Traces
 from exporters.secret import TokenError, read_token
 from exporters.server import ServeError, address_of, listen
 
@@ -96,13 +96,14 @@ class Otlp:
         except wire.WireError as error:
             self._malformed.add()
             return Reply(error.code, request.kind, wire.failure(request.kind, str(error)))
-        self._take(message)
-        return Reply(200, request.kind, wire.success(request.signal, request.kind))
+        lost = self._take(message)
+        why = ", ".join(f"{reason}: {count}" for reason, count in sorted(lost.items()))
+        return Reply(200, request.kind, wire.success(request.signal, request.kind, lost.total(), f"not kept ({why})"))
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: Message) -> "Counter[str]":
+        """Keep what a request brings; returns how much of it was not kept, by reason."""
         if isinstance(message, ExportMetricsServiceRequest):
-            self._store.put(message)
-            return
+            return self._store.put(message)
         if isinstance(message, ExportTraceServiceRequest):
             spans = sum(len(scope.spans) for one in message.resource_spans for scope in one.scope_spans)
             line = wire.as_json(message)
@@ -113,9 +114,13 @@ class Otlp:
                 self._spans += spans
                 if why is not None:
                     self._spans_dropped[why] += spans
+            # Without a file they are counted, which is what was asked for.
+            return Counter({why: spans} if why in {LIMIT, WRITE_ERROR} else {})
         with self._lock:
             if isinstance(message, ExportLogsServiceRequest):
+                # Accepted and counted: a program that is told so with each request would fill its own log.
                 self._logs += sum(len(scope.log_records) for one in message.resource_logs for scope in one.scope_logs)
+        return Counter()
 
 
 def _natural(context: Context, name: str, default: int) -> int:

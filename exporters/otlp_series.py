@@ -71,9 +71,10 @@ class Latest:
 
 
 class Summary:
-    """Quantiles that a program computed itself."""
+    """Quantiles that a program computed itself, `most` at most: they count among the lines from the beginning."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self.most = most
         self._time = -1
         self._values: list[Sample] = []
 
@@ -92,7 +93,7 @@ class Summary:
 
     def lines(self) -> int:
         """See Series."""
-        return max(3, len(self._values))
+        return self.most + 2
 
 
 class Histogram:

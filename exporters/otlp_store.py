@@ -13,7 +13,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from prometheus_client.core import Metric as Family
 
 from exporters.otlp_names import attributes, labels
-from exporters.otlp_points import CONFLICT, MALFORMED, Shape, points, shape
+from exporters.otlp_points import CONFLICT, LATE, MALFORMED, Shape, points, shape
 from exporters.otlp_series import Series
 
 STALE_AFTER = 300.0
@@ -31,6 +31,9 @@ class _Kept:
     series: dict[Labels, tuple[Series, float]] = field(default_factory=dict)
     """By labels: the series and when it was last heard of."""
 
+    lines: int = 0
+    """How many lines they take."""
+
 
 class Store:
     """Holds at most `most` lines of series in all and `each` of one metric. `clock` in seconds."""
@@ -43,19 +46,25 @@ class Store:
         self._families: dict[str, _Kept] = {}
         self._claimed: dict[str, str] = {}
         self._targets: dict[Labels, float] = {}
+        self._lines = 0
         self.points: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
 
-    def put(self, request: ExportMetricsServiceRequest) -> None:
-        """Take all points of a request."""
+    def put(self, request: ExportMetricsServiceRequest) -> Counter[str]:
+        """Take all points of a request; returns how many were not kept, by reason."""
         with self._lock:
             self._forget()
+            before = self.dropped.copy()
             for resource in request.resource_metrics:
                 own = self._target(resource.resource)
                 for scope in resource.scope_metrics:
-                    named = {**own, "otel_scope_name": scope.scope.name} if scope.scope.name else own
+                    named = {"otel_scope_name": scope.scope.name, "otel_scope_version": scope.scope.version}
+                    labelled = {**own, **{label: text for label, text in named.items() if text}}
                     for metric in scope.metrics:
-                        self._metric(metric, named)
+                        self._metric(metric, labelled)
+            lost = self.dropped - before
+            del lost[LATE]  # nothing is lost: a newer value is there already, or the very same
+            return lost
 
     def families(self) -> list[Family]:
         """Return all that is held."""
@@ -74,10 +83,7 @@ class Store:
     def size(self) -> int:
         """Return how many lines the series take."""
         with self._lock:
-            return self._size()
-
-    def _size(self) -> int:
-        return sum(series.lines() for kept in self._families.values() for series, _ in kept.series.values())
+            return self._lines
 
     def _target(self, resource: Resource) -> dict[str, str]:
         """Return the labels of the program; what else is known of it goes into otlp_target_info."""
@@ -112,31 +118,41 @@ class Store:
                 kept = self._families[family.name] = _Kept(family)
                 self._claimed.update(dict.fromkeys(family.claims, family.name))
             if take.stale:
-                kept.series.pop(key, None)
+                self._remove(kept, key)
                 continue
             held = kept.series.get(key)
             series = take.create() if held is None else held[0]
+            lines = 0 if held is None else series.lines()
             if held is None and not self._room(kept, key, series):
                 self.dropped[CARDINALITY] += 1
                 continue
             why = take.put(series)
             if why is None:
                 kept.series[key] = (series, self._clock())
+                self._grow(kept, series.lines() - lines)
             else:
                 self.dropped[why] += 1
 
     def _room(self, kept: _Kept, key: Labels, series: Series) -> bool:
         if any(len(value) > _LONGEST_LABEL for _, value in key):
             return False
-        own = sum(other.lines() for other, _ in kept.series.values())
-        return own + series.lines() <= self._each and self._size() + series.lines() <= self._most
+        return kept.lines + series.lines() <= self._each and self._lines + series.lines() <= self._most
+
+    def _grow(self, kept: _Kept, lines: int) -> None:
+        kept.lines += lines
+        self._lines += lines
+
+    def _remove(self, kept: _Kept, key: Labels) -> None:
+        held = kept.series.pop(key, None)
+        if held is not None:
+            self._grow(kept, -held[0].lines())
 
     def _forget(self) -> None:
         before = self._clock() - STALE_AFTER
         for name, kept in list(self._families.items()):
             for key, (_, heard) in list(kept.series.items()):
                 if heard < before:
-                    del kept.series[key]
+                    self._remove(kept, key)
             if not kept.series:
                 del self._families[name]
                 for claim in kept.shape.claims:

@@ -39,6 +39,7 @@ _ANSWERS: Mapping[str, type[Message]] = {
     "traces": ExportTraceServiceResponse,
     "logs": ExportLogsServiceResponse,
 }
+_REJECTED = {"metrics": "rejected_data_points", "traces": "rejected_spans", "logs": "rejected_log_records"}
 
 
 class WireError(Exception):
@@ -55,16 +56,22 @@ def inflate(body: bytes, encoding: str) -> bytes:
         return body
     if encoding != "gzip":
         raise WireError(415, f"content-encoding {encoding[:40]!r} is not known: send gzip or identity")
-    inflater = zlib.decompressobj(wbits=31)
-    try:
-        plain = inflater.decompress(body, INFLATED_BYTES)
-    except zlib.error as error:
-        raise WireError(400, "the body is no gzip") from error
-    if inflater.unconsumed_tail:
-        raise WireError(413, f"the body is larger than {INFLATED_BYTES} bytes when inflated")
-    if not inflater.eof:
-        raise WireError(400, "the gzip body ends too early")
-    return plain
+    parts: list[bytes] = []
+    room = INFLATED_BYTES
+    while body or not parts:  # a gzip file may have several members (RFC 1952, 2.2)
+        inflater = zlib.decompressobj(wbits=31)
+        try:
+            # One more byte than there is room for, since 0 would mean no limit.
+            parts.append(inflater.decompress(body, room + 1))
+        except zlib.error as error:
+            raise WireError(400, "the body is no gzip") from error
+        room -= len(parts[-1])
+        if room < 0:
+            raise WireError(413, f"the body is larger than {INFLATED_BYTES} bytes when inflated")
+        if not inflater.eof:
+            raise WireError(400, "the gzip body ends too early")
+        body = inflater.unused_data
+    return b"".join(parts)
 
 
 def decode(signal: str, kind: str, body: bytes) -> Message:
@@ -93,9 +100,13 @@ def as_json(message: Message) -> str:
     return json.dumps(_ids(tree, _to_hex), separators=(",", ":"))
 
 
-def success(signal: str, kind: str) -> bytes:
-    """Return the body of an answer that all was taken."""
-    return _body(_ANSWERS[signal](), kind)
+def success(signal: str, kind: str, rejected: int = 0, why: str = "") -> bytes:
+    """Return the body of an answer that all was taken, but for `rejected` points, spans or records."""
+    answer: Any = _ANSWERS[signal]()
+    if rejected:
+        setattr(answer.partial_success, _REJECTED[signal], rejected)
+        answer.partial_success.error_message = why
+    return _body(answer, kind)
 
 
 def failure(kind: str, text: str) -> bytes:

@@ -6,6 +6,8 @@ why.
 """
 
 import re
+import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -17,18 +19,50 @@ from exporters.families import Families
 from exporters.fetch import Fetch, SourceError, fetcher, password
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_WITHIN = 0.8
+"""Seconds for all pages, of a scrape's deadline of 1 s: one that is silent must not cost the others theirs."""
+
 _PARTS = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
 
 
-@dataclass(frozen=True)
+@dataclass
+class _Answer:
+    """A page that is being fetched: `done` once there is `content`, or `error` instead."""
+
+    done: threading.Event = field(default_factory=threading.Event)
+    content: bytes = b""
+    error: str = ""
+
+
 class _Source:
-    name: str
-    fetch: Fetch
-    parser: Parser = field(compare=False)
+    """A page, fetched by a thread of its own; while one is under way no other is begun."""
+
+    def __init__(self, name: str, fetch: Fetch, parser: Parser) -> None:
+        self.name = name
+        self.parser = parser
+        self._fetch = fetch
+        self._busy: _Answer | None = None
+
+    def ask(self) -> _Answer:
+        """Begin to fetch the page; what an earlier scrape did not wait for is not served, and says so."""
+        if self._busy is not None and not self._busy.done.is_set():
+            return _Answer()
+        answer = self._busy = _Answer()
+        threading.Thread(target=self._work, args=(answer,), name=f"page-{self.name}", daemon=True).start()
+        return answer
+
+    def _work(self, answer: _Answer) -> None:
+        try:
+            answer.content = self._fetch()
+        except SourceError as error:
+            answer.error = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever a page does to us, it is that page's error
+            answer.error = f"it cannot be fetched: {type(error).__name__}"
+        answer.done.set()
 
 
 class Pages:
-    """Reads all pages at each scrape, one after the other."""
+    """Reads all pages at each scrape, beside one another."""
 
     name = "page"
 
@@ -40,12 +74,14 @@ class Pages:
         """See `exporters.collector.Collector`."""
         own = Families("page")
         passed: dict[str, Metric] = {}
-        for source in self._sources:
-            try:
-                page = source.parser.parse(source.fetch())
-            except SourceError as error:
-                own.gauge("up", "1 if the page came; else 0, and why.", 0.0, page=source.name, reason=str(error))
+        deadline = time.monotonic() + _WITHIN
+        for source, answer in [(source, source.ask()) for source in self._sources]:
+            there = answer.done.wait(max(0.0, deadline - time.monotonic()))
+            error = answer.error if there else "it does not answer in time"
+            if error:
+                own.gauge("up", "1 if the page came; else 0, and why.", 0.0, page=source.name, reason=error)
                 continue
+            page = source.parser.parse(answer.content)
             self._malformed.add(page.malformed)
             own.gauge("up", "1 if the page came; else 0, and why.", 1.0, page=source.name, reason="")
             own.gauge("samples", "Samples passed on.", float(len(page.samples)), page=source.name)
@@ -60,7 +96,9 @@ def _pass_on(families: dict[str, Metric], page: Page, name: str) -> None:
         family = families.get(base)
         if family is None:
             family = families[base] = _family(base, page)
-        family.add_sample(sample.name, {**sample.labels, "page": name}, sample.value)
+        # As Prometheus does with labels of its own: two series must not become one.
+        own = {f"exported_{label}" if label == "page" else label: value for label, value in sample.labels.items()}
+        family.add_sample(sample.name, {**own, "page": name}, sample.value)
 
 
 def _family(base: str, page: Page) -> Metric:

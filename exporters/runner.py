@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector as Source
 
-from exporters.collector import Collector, Malformed
+from exporters.collector import Collector, Late, Malformed
 from exporters.health import Health, health
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -22,10 +22,11 @@ _DISTINCT_ERRORS = 100
 
 @dataclass(frozen=True)
 class Watched:
-    """A collector and the count of what it could not read."""
+    """A collector, the count of what it could not read, and that of runs in which a part of it was late."""
 
     collector: Collector
     malformed: Malformed
+    late: Late = field(default_factory=Late)
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class _Worker:
     def __init__(self, watched: Watched) -> None:
         self.name = watched.collector.name
         self.malformed = watched.malformed
+        self.late = watched.late
         self.timeouts = self.errors = 0
         self.last_success: float | None = None
         self._collector = watched.collector
@@ -139,7 +141,7 @@ class Runner:
                     success=error is None,
                     seconds=task.seconds if task.seconds is not None else time.monotonic() - task.begun,
                     last_success=worker.last_success,
-                    timeouts=worker.timeouts,
+                    timeouts=worker.timeouts + worker.late.count,
                     errors=worker.errors,
                     malformed=worker.malformed.count,
                 )

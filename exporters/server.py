@@ -5,10 +5,11 @@ import contextlib
 import errno
 import signal
 import socket
+import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from exporters.secret import presents
 
@@ -21,13 +22,15 @@ CONNECTIONS = 256
 """Connections without a whole request; beyond that, the oldest makes room for the new one. Well below the 1,024 open
 files that many sites allow a process."""
 
-_BACKLOG = 128
-"""Accepted in one go: fewer than CONNECTIONS, so that no newcomer is pushed out before it was read once."""
+BACKLOG = 16
+"""Accepted in one go: far fewer than CONNECTIONS, so that no newcomer is pushed out before it was read once. asyncio
+accepts a few times before the first of them counts among CONNECTIONS: all these are open files as well."""
 
-_QUEUE = 1024
+QUEUE = 1024
 """Connections that the kernel may hold for us meanwhile."""
 
 _SCRAPES = 4
+_DISTINCT = 100
 
 Render = Callable[[], bytes]
 
@@ -46,7 +49,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
-        bound.listen(_QUEUE)
+        bound.listen(QUEUE)
     except OSError as error:
         bound.close()
         if error.errno == errno.EADDRINUSE:
@@ -63,6 +66,20 @@ def address_of(bound: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def tell_once(loop: asyncio.AbstractEventLoop) -> None:
+    """Have a loop say once what goes wrong in it: with too many open files it would say so at every connection."""
+    told: set[str] = set()
+
+    def tell(_: asyncio.AbstractEventLoop, context: Mapping[str, object]) -> None:
+        text = f"exporter: {context.get('message')}: {context.get('exception', '')}"
+        if text not in told and len(told) < _DISTINCT:
+            told.add(text)
+            with contextlib.suppress(OSError, ValueError):
+                print(text, file=sys.stderr, flush=True)  # noqa: T201 - the sidecar's log
+
+    loop.set_exception_handler(tell)
+
+
 class Server:
     """Serves what `render` returns at /metrics, to those who present `token`. One request a connection."""
 
@@ -76,11 +93,12 @@ class Server:
 
     async def serve(self, bound: socket.socket, ready: Callable[[], None]) -> None:
         """Serve on a bound socket until SIGTERM or SIGINT; calls `ready` once clients are answered."""
+        tell_once(asyncio.get_running_loop())
         ended = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
-        server = await asyncio.start_server(self._client, sock=bound, limit=HEAD_BYTES, backlog=_BACKLOG)
-        bound.listen(_QUEUE)  # asyncio has one number for the kernel's queue and for how many it takes in one go
+        server = await asyncio.start_server(self._client, sock=bound, limit=HEAD_BYTES, backlog=BACKLOG)
+        bound.listen(QUEUE)  # asyncio has one number for the kernel's queue and for how many it takes in one go
         ready()
         await ended.wait()
         server.close()

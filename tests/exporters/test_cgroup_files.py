@@ -98,8 +98,18 @@ def test_io(devices: dict[tuple[int, int], tuple[int, int]]) -> None:
     assert (parsed.value, parsed.malformed) == (expected, 0)
 
 
+def test_io_stat_of_several_kernels() -> None:
+    """Unused devices stand before the next one on its line; the topmost group has lines of io.cost alone."""
+    parsed = parse_io_v2(
+        "7:7 7:6 8:0 rbytes=10 wbytes=20 rios=1 wios=1 dbytes=0 dios=0 use_delay=0 delay_nsec=0\n"
+        "254:0 cost.vrate=100.00\n253:1 253:2 \n"
+    )
+    assert (parsed.value, parsed.malformed) == ({"8:0": (10, 20)}, 0)
+
+
 def test_io_that_is_damaged() -> None:
     """A device without figures was not used; half of a device's figures are none."""
     assert (parse_io_v2("8:0 \n8:1\n").value, parse_io_v2("8:0 \n").malformed) == ({}, 0)
     assert parse_io_v2("8:0 rbytes=1\n8:1 rbytes=x wbytes=1\nsda rbytes=1 wbytes=1\n").malformed == 3
+    assert parse_io_v2("8:0 rbytes=1 9:0 wbytes=2\nrbytes=1 wbytes=1\n8:0 rbytes= wbytes=1\n").malformed == 3
     assert parse_io_v1("8:0 Read 5\n8:1 Read x\n8:1 Write 5\n").value == {}

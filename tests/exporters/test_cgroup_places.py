@@ -129,3 +129,10 @@ def test_usual_mounts(tmp_path: Path) -> None:
         Mount(v1 / "unified", "/", 2),
     ]
     assert mounts_below(tmp_path / "none") == []
+
+
+def test_a_copy_of_a_part_of_v2(tmp_path: Path) -> None:
+    """Slices are below a mount only where it is v2's, though cgroup.controllers was not copied."""
+    base = tmp_path / "fs" / "cgroup"
+    (base / "system.slice").mkdir(parents=True)
+    assert mounts_below(tmp_path) == [Mount(base, "/", 2)]

@@ -26,6 +26,20 @@ def test_a_bad_line_costs_that_line_and_is_counted() -> None:
     assert page.malformed == 7
 
 
+def test_what_open_metrics_adds() -> None:
+    """Exemplars, times with fractions and more types cost no line; a label that looks like an exemplar is a label."""
+    page = Parser().parse(
+        b'# TYPE a_bucket unknown\na_bucket{le="1"} 5 # {trace_id="x\\"} y"} 0.67 1600000.123\n'
+        b'b{x="1 # {y=2} 3"} 4 1600000.123\nc 1 # {} 2\n# EOF\n'
+    )
+    assert [(s.name, dict(s.labels), s.value) for s in page.samples] == [
+        ("a_bucket", {"le": "1"}, 5),
+        ("b", {"x": "1 # {y=2} 3"}, 4),
+        ("c", {}, 1),
+    ]
+    assert (page.types, page.malformed) == ({"a_bucket": "untyped"}, 0)
+
+
 def test_the_keep_list_is_applied_before_parsing() -> None:
     """What is not wanted is not looked at, so nothing in it is malformed."""
     page = Parser(keep("good_.*")).parse(b"bad_one nonsense\ngood_one 1\nnot_good_one 2\n")

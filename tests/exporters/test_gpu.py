@@ -1,5 +1,7 @@
 """GPUs from dcgm-exporter's page."""
 
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +85,86 @@ def test_implausible_rates_are_clamped_and_counted() -> None:
     samples, _ = collect(PAGE)
     assert samples("gpu_pcie_transmit_bytes_per_second", **FIRST) == 256e9
     assert samples("gpu_implausible_values_total", field="pcie_transmit_bytes_per_second") == 1
+
+
+def test_a_ratio_is_the_nearest_number() -> None:
+    """94 % is 0.94, not 0.9400000000000001."""
+    samples, _ = collect(PAGE.replace(b"} 50", b"} 94"))
+    assert samples("gpu_utilization_ratio", **FIRST) == 0.94
+
+
+def test_what_is_not_about_a_gpu() -> None:
+    """Switches, links and CPUs are on the same page, without a GPU's labels: passed over, not malformed."""
+    samples, context = collect(
+        b'DCGM_FI_DEV_NVSWITCH_TEMPERATURE_CURRENT{nvswitch="nvswitch0",Hostname="n1"} 40\n'
+        b'DCGM_FI_DEV_CPU_UTIL_TOTAL{cpu="0",Hostname="n1"} 0.1\n'
+        b'DCGM_FI_DEV_NVLINK_REPLAY_ERROR_COUNT_TOTAL{gpu="0",gpu_uuid="GPU-a",nvlink="1"} 4\n'
+        b'DCGM_EXP_XID_ERRORS_COUNT{gpu="0",UUID="GPU-a",xid="31"} 2\n'
+        b'DCGM_FI_DEV_XID_ERRORS{gpu="0",UUID="GPU-a",modelName="H100",err_code="31",err_msg="page fault"} 31\n'
+        b'DCGM_FI_DEV_GPU_TEMP{Hostname="n1"} 40\n'
+    )
+    assert context.malformed.count == 1, "a GPU's temperature without a GPU"
+    assert samples.labels("gpu_last_xid_code") == [FIRST]
+    assert {labels["gpu"] for labels in samples.labels("gpu_field_absent")} == {"0"}
+
+
+def test_labels_that_only_some_lines_have() -> None:
+    """A GPU is one device, though its model is on one line only and its UUID is missing on another."""
+    samples, context = collect(
+        b'DCGM_FI_DEV_GPU_TEMP{gpu="0"} 40\nDCGM_FI_DEV_SM_CLOCK{gpu="0",UUID="GPU-a"} 1\n'
+        b'DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-a",modelName="H100"} 5\n'
+    )
+    for name in ("gpu_temperature_celsius", "gpu_sm_clock_hertz", "gpu_utilization_ratio"):
+        assert samples.labels(name) == [FIRST]
+    assert context.malformed.count == 0
+
+
+def test_names_of_dcgm_exporter_1() -> None:
+    """Later ones still write them where they are given its list of fields."""
+    samples, _ = collect(
+        b'dcgm_gpu_utilization{gpu="0",uuid="GPU-a"} 50\ndcgm_fb_used{gpu="0",uuid="GPU-a"} 1\n'
+        b'dcgm_fi_prof_dram_active{gpu="0",uuid="GPU-a"} 0.25\n'
+    )
+    device = {**FIRST, "model": ""}
+    assert samples("gpu_utilization_ratio", **device) == 0.5
+    assert samples("gpu_memory_used_bytes", **device) == MIB
+    assert samples("gpu_dram_active_ratio", **device) == 0.25
+
+
+def test_the_enforced_power_limit_counts() -> None:
+    """Whichever of the two limits comes first on the page."""
+    limits = [b'DCGM_FI_DEV_POWER_MGMT_LIMIT{gpu="0"} 700', b'DCGM_FI_DEV_ENFORCED_POWER_LIMIT{gpu="0"} 500']
+    for lines in (limits, limits[::-1]):
+        samples, _ = collect(b"\n".join(lines))
+        assert samples("gpu_power_limit_watts", **FIRST | {"uuid": "", "model": ""}) == 500
+
+
+def test_a_page_as_others_may_write_it() -> None:
+    """Windows' line ends, times, exemplars, the end mark of OpenMetrics."""
+    samples, context = collect(
+        b"# TYPE DCGM_FI_DEV_GPU_TEMP unknown\r\n"
+        b'DCGM_FI_DEV_GPU_TEMP{ gpu="0" , UUID="GPU-a", modelName="H100", } 40 1700000000000\r\n'
+        b'DCGM_FI_DEV_SM_CLOCK{gpu="0",UUID="GPU-a"} 1 1700000000.123 # {trace_id="x} #"} 0.5 1700000000.1\r\n'
+        b"# EOF\r\n"
+    )
+    assert context.malformed.count == 0
+    assert samples("gpu_temperature_celsius", **FIRST) == 40
+    assert samples("gpu_sm_clock_hertz", **FIRST) == 1e6
+
+
+def test_a_silent_exporter_leaves_time_for_nvidia_smi(tmp_path: Path) -> None:
+    """Both together stay within the deadline of a scrape."""
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/metrics"
+        context = Context(environment={"PATH": f"{tmp_path}:/usr/bin:/bin"}, options={"dcgm-url": [url]})
+        gpu = COLLECTOR.create(context)
+        begun = time.monotonic()
+        samples = Samples(gpu.collect())
+        assert time.monotonic() - begun < 1
+    assert samples("gpu_source_up", source="dcgm-exporter", reason="it does not answer in time") == 0
+    assert samples("gpu_source_up", source="nvidia-smi", reason="its first run has not ended") == 0
 
 
 def test_the_age_of_values_that_stand_still_is_shown() -> None:

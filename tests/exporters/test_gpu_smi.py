@@ -1,6 +1,8 @@
 """GPUs from nvidia-smi: tables, XML of several versions, MIG, and what a stand-in on PATH does to a scrape."""
 
+import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,7 +49,12 @@ def said(text: str) -> str:
         ("[Not Supported]", Absence.NOT_OFFERED),
         ("Requested functionality has been deprecated", Absence.NOT_OFFERED),
         ("[Insufficient Permissions]", Absence.REFUSED),
-        ("[Unknown Error]", None),
+        ("[Not Found]", Absence.NOT_OFFERED),
+        ("[Unknown Error]", Absence.FAILED),
+        ("[GPU is lost]", Absence.FAILED),
+        ("GPU requires reset", Absence.FAILED),
+        ("ERR!", Absence.FAILED),
+        ("94 %", 0.94),
         ("1_000 MiB", None),
         ("5 parsecs", None),
     ],
@@ -58,7 +65,7 @@ def test_a_value(text: str, expected: object) -> None:
 
 
 def test_a_table() -> None:
-    """Columns go by the header; refused is refused, an error is counted, no zero stands for either."""
+    """Columns go by the header; refused is refused, failed is failed, no zero stands for either."""
     census, divided = read(texts.TABLE)
     assert not divided
     first, second = census.devices.values()
@@ -72,9 +79,9 @@ def test_a_table() -> None:
     }
     assert (first.throttle, second.throttle) == (4, None)
     assert first.absent == {"memory_temperature_celsius": Absence.NOT_OFFERED}
-    assert second.absent == {"utilization_ratio": Absence.REFUSED}
+    assert second.absent == {"utilization_ratio": Absence.REFUSED, "power_watts": Absence.FAILED}
     assert second.values["row_remap_failure"] == 1
-    assert census.malformed == 1
+    assert census.malformed == 0
     assert [device.model for device in census.devices] == ["NVIDIA H100"] * 2
 
 
@@ -85,11 +92,34 @@ def test_units_of_a_header_alone() -> None:
     assert reading.values == {"memory_used_bytes": 24 * 2.0**20, "power_watts": 5.5, "sm_clock_hertz": 100e6}
 
 
+def test_the_enforced_power_limit_counts() -> None:
+    """Whichever of the two limits comes first in the table."""
+    (reading,) = read("index, power.limit [W], enforced.power.limit [W]\n0, 700.00 W, 500.00 W\n")[0].devices.values()
+    assert reading.values == {"power_limit_watts": 500}
+
+
 def test_a_row_with_a_cell_too_few_is_counted() -> None:
     """It is left out whole: nobody knows which cell is missing."""
     census, _ = read("index, uuid\n0\n1, GPU-b\n")
     assert (census.malformed, list(census.devices)) == (1, [Device("1", "GPU-b")])
-    assert read("No devices were found\n")[0].malformed == 1
+    assert read("nonsense\n")[0].malformed == 1
+
+
+def test_what_is_said_around_a_table() -> None:
+    """Warnings are no rows; a GPU that cannot be asked is counted as that, whether it has a row or not."""
+    census, _ = read(
+        "WARNING: infoROM is corrupted at gpu 0000:17:00.0\n"
+        "Unable to determine the device handle for GPU 0000:3B:00.0: GPU is lost.  Reboot the system to recover "
+        "this GPU\n"
+        "index, uuid, power.draw [W]\n0, GPU-a, 5.00 W\n1, GPU-b, [GPU is lost]\n"
+        "[GPU is lost], [GPU is lost], [GPU is lost]\n"
+        "WARNING: infoROM is corrupted at gpu 0000:17:00.0\n"
+    )
+    assert (census.malformed, census.unreachable) == (0, 2)
+    first, second = census.devices.values()
+    assert first.values == {"power_watts": 5}
+    assert second.absent == {"power_watts": Absence.FAILED}
+    assert read("No devices were found\n")[0].malformed == 0
 
 
 def test_xml_of_a_new_driver() -> None:
@@ -122,6 +152,48 @@ def test_xml_of_an_old_driver() -> None:
     assert (reading.values["power_watts"], reading.values["power_limit_watts"], reading.throttle) == (26.78, 70, 1)
 
 
+def test_xml_between_warnings() -> None:
+    """What is said before and after the document costs nothing."""
+    census = read_xml(f"WARNING: a\n{texts.OLD_XML}WARNING: infoROM is corrupted\n", {})
+    assert (len(census.devices), census.malformed) == (1, 0)
+
+
+def test_a_lost_gpu_in_xml() -> None:
+    """What the driver says instead of a name is no name, and each figure failed."""
+    lost = re.sub(r">[^<>]*(GPU-a|NVIDIA H100|MiB|%| C| W|MHz)<", ">GPU is lost<", texts.OLD_XML)
+    census = read_xml(lost, {})
+    (device,) = census.devices
+    assert (device, census.malformed) == (Device("0", ""), 0)
+    assert census.devices[device].absent["temperature_celsius"] is Absence.FAILED
+
+
+def test_part_of_a_sum_is_no_sum() -> None:
+    """Where one of the counts of memory errors cannot be read there is none."""
+    for broken, malformed in (("Unknown Error", 0), ("many", 1)):
+        text = texts.OLD_XML.replace("<sram_correctable>1<", f"<sram_correctable>{broken}<")
+        census = read_xml(text, {})
+        (reading,) = census.devices.values()
+        assert ("correctable_ecc_errors" in reading.values, census.malformed) == (False, malformed)
+
+
+def test_reasons_that_are_not_told() -> None:
+    """Where the driver does not say why clocks are low, it is not said that they are not."""
+    text = texts.OLD_XML.replace(">Active<", ">N/A<")
+    (reading,) = read_xml(text, {}).devices.values()
+    assert reading.throttle is None
+
+
+def test_compute_instances_share_a_gpu_instance() -> None:
+    """Two of them are one MIG device, whose memory counts once, under the GPU instance's profile."""
+    part = texts.NEW_XML.partition("<mig_devices>")[2].partition("</mig_devices>")[0]
+    text = texts.NEW_XML.replace(part, part + part.replace("<index>0<", "<index>1<"))
+    listed = texts.LIST.replace(
+        "  MIG 3g.40gb     Device  0: (UUID: MIG-1)\n",
+        "  MIG 1c.3g.40gb  Device  0: (UUID: MIG-1)\n  MIG 2c.3g.40gb  Device  1: (UUID: MIG-2)\n",
+    )
+    assert list(read_xml(text, read_list(listed)).devices) == [FIRST, SLICE]
+
+
 def test_broken_xml_is_counted() -> None:
     """A document that ends too early tells nothing."""
     census = read_xml(texts.OLD_XML[:500], {})
@@ -151,7 +223,8 @@ def test_through_a_program_on_the_path(tmp_path: Path) -> None:
     assert samples("gpu_power_watts", **FIRST.labels) == 69.85
     assert samples("gpu_throttled", **FIRST.labels, reason="software_power_cap") == 1
     assert samples("gpu_field_absent", **FIRST.labels, field="sm_active_ratio", reason="not offered") == 1
-    assert given.malformed.count == 1
+    assert samples("gpu_unreachable") == 0
+    assert given.malformed.count == 0
 
 
 def test_an_old_driver_and_a_divided_gpu(tmp_path: Path) -> None:
@@ -174,6 +247,25 @@ esac""",
     assert "clocks_throttle_reasons.active" in asked[1]
 
 
+def test_one_gpu_is_lost(tmp_path: Path) -> None:
+    """nvidia-smi ends with status 15 and a table of the others: they are shown, the lost one is counted."""
+    lost = "Unable to determine the device handle for GPU0000:CB:00.0: Unknown Error"
+    given = context(tmp_path, f"echo '{lost}'\n{said(texts.TABLE)}exit 15")
+    samples = Samples(COLLECTOR.create(given).collect())
+    assert samples("gpu_up", reason="") == 1
+    assert samples("gpu_power_watts", **FIRST.labels) == 69.85
+    assert samples("gpu_unreachable") == 1
+    assert given.malformed.count == 0
+
+
+def test_a_table_that_is_refused(tmp_path: Path) -> None:
+    """A program that knows no tables is asked for its document."""
+    given = context(tmp_path, f'case "$1" in -q) {said(texts.OLD_XML)};; *) echo Unknown option >&2; exit 2;; esac')
+    samples = Samples(COLLECTOR.create(given).collect())
+    assert samples("gpu_power_watts", **FIRST.labels) == 26.78
+    assert given.malformed.count == 0
+
+
 def test_a_program_that_fails_or_hangs(tmp_path: Path) -> None:
     """Its own words are the reason; one that hangs holds up no scrape."""
     failing = context(tmp_path, "echo No devices were found; exit 6")
@@ -185,6 +277,12 @@ def test_a_program_that_fails_or_hangs(tmp_path: Path) -> None:
     samples = Samples(COLLECTOR.create(context(tmp_path, "exec sleep 60")).collect())
     assert time.monotonic() - begun < 1
     assert samples("gpu_source_up", source="nvidia-smi", reason="its first run has not ended") == 0
+
+
+def test_a_longer_deadline_gives_a_slow_program_its_time(tmp_path: Path) -> None:
+    """As `--timeout` on the command line does."""
+    given = replace(context(tmp_path, f"sleep 1\n{said(texts.TABLE)}"), within=10)
+    assert Samples(COLLECTOR.create(given).collect())("gpu_up", reason="") == 1
 
 
 def test_options_that_are_none(tmp_path: Path) -> None:

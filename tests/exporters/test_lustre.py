@@ -11,7 +11,6 @@ from prometheus_client import generate_latest
 
 from exporters.collector import Context, OptionError
 from exporters.lustre import COLLECTOR
-from exporters.lustre_values import Totals
 from exporters.runner import _Families
 from tests.exporters import lustre_texts as texts
 from tests.exporters.exposition import Samples, check_metrics
@@ -209,19 +208,11 @@ def test_two_mounts_are_one_series(tmp_path: Path) -> None:
     assert read() == 167
 
 
-def test_a_total_counts_on_after_a_reset() -> None:
-    """A counter that fell began again at zero."""
-    totals = Totals()
-    key = ("name", "", ())
-    assert [totals.grow(key, "mount", value) for value in (10, 15, 3, 3)] == [10, 15, 18, 18]
-
-
-def test_many_targets_are_summed(tmp_path: Path) -> None:
-    """With 65 OSTs there is one series for all of them."""
-    files = {f"proc/fs/lustre/osc/big-OST{n:04x}-osc-ffff01/cur_dirty_bytes": "2\n" for n in range(65)}
-    samples, _ = collect(tmp_path, files)
-    assert samples.labels("lustre_osc_dirty_bytes") == [{"fs": "big", "target": "all"}]
-    assert samples("lustre_osc_dirty_bytes", fs="big", target="all") == 130
+def test_lctl_without_a_mount(tmp_path: Path) -> None:
+    """That nothing is found is no error."""
+    program = "echo \"error: get_param: param_path 'llite/*/stats': No such file or directory\" >&2; exit 2"
+    samples, _ = collect(tmp_path, {}, program)
+    assert (reason(samples), probe(samples)["lctl"]) == ("no Lustre file system is mounted", "empty")
 
 
 def test_garbage_is_counted(tmp_path: Path) -> None:
@@ -288,6 +279,8 @@ def test_the_other_collectors_are_complete_beside_a_mount_that_hangs(tmp_path: P
     for name in ("lustre", "process", "cgroup"):
         assert samples("exporter_collector_success", collector=name) == 1
     assert samples("lustre_client_hanging_files") == 3
+    assert samples("exporter_collector_timeouts_total", collector="lustre") == 1
+    assert samples("exporter_collector_timeouts_total", collector="cgroup") == 0
     assert {"cgroup_up", "process_tree_up"} & samples.names()
 
 

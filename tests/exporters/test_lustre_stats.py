@@ -1,6 +1,6 @@
 """Lustre's statistics files: every version's way to write them."""
 
-from exporters.lustre_stats import Line, parse_lnet, parse_rpc_stats, parse_stats, parse_version
+from exporters.lustre_stats import Line, RpcStats, parse_lnet, parse_rpc_stats, parse_stats, parse_version
 from tests.exporters import lustre_texts as texts
 
 
@@ -74,6 +74,35 @@ def test_a_broken_row_of_a_table_is_counted() -> None:
     assert result.malformed == 2
     assert result.value is not None
     assert result.value.pages == {("read", 2): 5, ("write", 2): 6, ("write", 4): 7}
+
+
+def test_an_oldest_file() -> None:
+    """A time whose part after the point is padded with blanks is a time, not a broken line."""
+    result = parse_stats(texts.OLDEST_STATS)
+    assert result.malformed == 0
+    assert result.value is not None
+    assert result.value.lines["brw_read"] == Line(4, "pages", 7)
+
+
+def test_rpc_stats_with_latencies() -> None:
+    """Their table, whose head says `count`, is not taken for one of pages; RPCs of direct I/O are passed over."""
+    result = parse_rpc_stats(texts.LATENCY_RPC_STATS)
+    assert result.malformed == 0
+    assert result.value is not None
+    assert result.value.pages == {("read", 1): 7, ("write", 1): 8, ("read", 1024): 7, ("write", 1024): 8}
+    assert result.value.in_flight == {"read": 1, "write": 2}
+
+
+def test_rpc_stats_of_changes_alone() -> None:
+    """An mdc device of 2.8 to 2.12 has no pages."""
+    result = parse_rpc_stats(texts.MODIFY_RPC_STATS)
+    assert (result.malformed, result.value) == (0, RpcStats(in_flight={"modify": 3}))
+
+
+def test_rpc_stats_that_are_none() -> None:
+    """A file in which nothing is known is counted; an empty one is not."""
+    assert parse_rpc_stats("nonsense\n").malformed == 1
+    assert parse_rpc_stats("").malformed == 0
 
 
 def test_lnet() -> None:

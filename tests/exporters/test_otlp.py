@@ -1,5 +1,6 @@
 """The OTLP receiver, driven by OpenTelemetry's own SDK and by hand."""
 
+import contextlib
 import gzip
 import json
 import socket
@@ -229,14 +230,45 @@ def test_a_body_in_chunks(tmp_path: Path) -> None:
 
 
 def test_series_have_a_limit(tmp_path: Path) -> None:
-    """Beyond it new series are dropped and counted; those that are there go on."""
+    """Beyond it new series are dropped and counted, and the program is told so; those that are there go on."""
     otlp = receiver(tmp_path, otlp_series="3")
-    assert post(otlp, "metrics", gauges(*((str(n), n) for n in range(10))))[0] == 200
-    assert post(otlp, "metrics", gauges(("0", 99), at=2))[0] == 200
+    code, body = post(otlp, "metrics", gauges(*((str(n), n) for n in range(10))))
+    assert (code, json.loads(body)["partialSuccess"]) == (
+        200,
+        {"rejectedDataPoints": "7", "errorMessage": "not kept (cardinality: 7)"},
+    )
+    assert post(otlp, "metrics", gauges(("0", 99), at=2)) == (200, b"{}")
     found = samples(otlp)
     assert len(found.labels("depth")) == 3
     assert found("otlp_points_dropped_total", reason="cardinality") == 7
     assert 99 in {found("depth", **labels) for labels in found.labels("depth")}
+
+
+def test_spans_beyond_the_limit_are_told(tmp_path: Path) -> None:
+    """So that it is not only in our own counters."""
+    otlp = receiver(tmp_path, otlp_traces=str(tmp_path / "traces"), otlp_traces_limit="1")
+    body = {"resourceSpans": [{"scopeSpans": [{"spans": [{"name": "x"}, {"name": "y"}]}]}]}
+    code, answer = post(otlp, "traces", json.dumps(body).encode())
+    assert (code, json.loads(answer)["partialSuccess"]["rejectedSpans"]) == (200, "2")
+    assert post(receiver(tmp_path), "traces", json.dumps(body).encode()) == (200, b"{}")
+
+
+def test_a_body_of_several_gzip_members(tmp_path: Path) -> None:
+    """They are one body, and its limit is one for all."""
+    otlp = receiver(tmp_path)
+    body = gauges(("a", 4))
+    members = gzip.compress(body[:9]) + gzip.compress(body[9:])
+    assert post(otlp, "metrics", members, Content_Encoding="gzip")[0] == 200
+    assert [labels["queue"] for labels in samples(otlp).labels("depth")] == ["a"]
+    assert post(otlp, "metrics", gzip.compress(b" " * 40_000_000) * 2, Content_Encoding="gzip")[0] == 413
+
+
+def test_the_scope_s_version_is_a_label(tmp_path: Path) -> None:
+    """As the specification asks; two versions of a library are two series."""
+    otlp = receiver(tmp_path)
+    with metering(otlp) as provider:
+        provider.get_meter("lib", "1.2").create_counter("jobs").add(1)
+    assert samples(otlp)("jobs_total", **OWN, otel_scope_version="1.2") == 1
 
 
 def test_late_and_conflicting_points_are_counted(tmp_path: Path) -> None:
@@ -262,28 +294,26 @@ def test_names_of_others_are_not_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.timing
-def test_a_thousand_slow_clients_stop_neither_export_nor_scrape(tmp_path: Path) -> None:
-    """Through the real sidecar: they send half a head and wait."""
+def test_a_thousand_slow_clients_at_each_port_stop_neither_export_nor_scrape(tmp_path: Path) -> None:
+    """Through the real sidecar, allowed 1,024 open files: they send half a head and wait, and come again when cut."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     arguments = ("otlp", "--otlp-listen", f"127.0.0.1:{port}", "--otlp-token-file", str(tmp_path / "token"))
-    with serving(tmp_path, *arguments) as sidecar:
-        slow = []
-        try:
-            for _ in range(900):
-                slow.append(socket.create_connection(("127.0.0.1", port), timeout=10))
-                slow[-1].send(b"POST /v1/metrics HTTP/1.1\r\n")
-            begun = time.monotonic()
-            connection = HTTPConnection("127.0.0.1", port, timeout=10)
-            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
-            connection.request("POST", "/v1/metrics", gauges(("a", 1)), headers)
-            assert connection.getresponse().status == 200
-            assert b"depth{" in sidecar.ask().body
-            assert time.monotonic() - begun < 5
-        finally:
-            for one in slow:
-                one.close()
+    few = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))\n"
+    with serving(tmp_path, *arguments, code=few) as sidecar, contextlib.ExitStack() as slow:
+        for _ in range(1000):
+            for one in (port, sidecar.port):
+                loris = slow.enter_context(socket.create_connection(("127.0.0.1", one), timeout=10))
+                loris.send(b"POST /v1/metrics HTTP/1.1\r\n")
+        begun = time.monotonic()
+        connection = HTTPConnection("127.0.0.1", port, timeout=10)
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
+        connection.request("POST", "/v1/metrics", gauges(("a", 1)), headers)
+        assert connection.getresponse().status == 200
+        assert b"depth{" in sidecar.ask().body
+        assert time.monotonic() - begun < 2
+    assert (tmp_path / "stderr").read_text() == ""
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from exporters.collector import OptionError
 from exporters.otlp_http import BODY_BYTES
 from tests.exporters.exposition import Samples
 from tests.exporters.otlp_client import HEADERS, receiver, samples
+from tests.exporters.sidecar import serving
 
 METRICS = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 RESOURCE = Resource({"service.name": "prog", "service.instance.id": "one"})
@@ -87,6 +88,39 @@ def test_a_taken_port_is_an_error(tmp_path):
         taken.listen()
         with pytest.raises(OptionError, match="is the port taken"):
             receiver(tmp_path, otlp_grpc_listen=f"127.0.0.1:{taken.getsockname()[1]}")
+
+
+def test_a_body_of_a_stranger_is_not_read(tmp_path):
+    """One that is larger than any that is taken is refused for the missing token, not for its size."""
+    otlp = listening(tmp_path)
+    assert call(otlp, bytes(BODY_BYTES + 1), headers={}) == grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.mark.timing
+def test_a_thousand_silent_clients_do_not_take_all_files(tmp_path):
+    """Through the real sidecar, allowed 1,024 open files: scrapes go on, and so do exports once the silent are cut."""
+    with socket.socket() as one, socket.socket() as two:
+        one.bind(("127.0.0.1", 0))
+        two.bind(("127.0.0.1", 0))
+        http, port = one.getsockname()[1], two.getsockname()[1]
+    arguments = ("otlp", "--otlp-listen", f"127.0.0.1:{http}", "--otlp-grpc-listen", f"127.0.0.1:{port}")
+    few = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))\n"
+    silent = []
+    with serving(tmp_path, *arguments, "--otlp-token-file", str(tmp_path / "token"), code=few) as sidecar:
+        try:
+            for _ in range(1100):
+                silent.append(socket.create_connection(("127.0.0.1", port), timeout=10))
+                begun = time.monotonic()
+                if len(silent) % 100 == 0:
+                    assert sidecar.ask().status == 200
+                    assert time.monotonic() - begun < 1
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                metadata = tuple(HEADERS.items())
+                channel.unary_unary(METRICS)(b"", metadata=metadata, timeout=15, wait_for_ready=True)
+        finally:
+            for connection in silent:
+                connection.close()
+    assert "Too many open files" not in (tmp_path / "stderr").read_text()
 
 
 def test_silent_clients_stop_nobody(tmp_path):

@@ -1,5 +1,8 @@
 """Passing on what is wanted of others' pages."""
 
+import socket
+import time
+
 import pytest
 from prometheus_client import generate_latest
 
@@ -57,6 +60,27 @@ def test_a_page_that_does_not_come_costs_itself() -> None:
         samples = Samples(COLLECTOR.create(given).collect())
     assert samples("page_up", page="a", reason="it answers with HTTP 404") == 0
     assert samples("m_plain", page="b") == 4
+
+
+def test_a_page_that_is_silent_costs_itself() -> None:
+    """Its address takes connections and says nothing: the other page is there in time, at later scrapes too."""
+    with serving_page(PAGE) as url, socket.create_server(("127.0.0.1", 0)) as silent:
+        hung = f"http://127.0.0.1:{silent.getsockname()[1]}/metrics"
+        pages = COLLECTOR.create(context(page_url=[f"a={hung}", f"b={hung}", f"c={url}/metrics"]))
+        for _ in range(2):
+            begun = time.monotonic()
+            samples = Samples(pages.collect())
+            assert time.monotonic() - begun < 1
+            assert samples("page_up", page="a", reason="it does not answer in time") == 0
+            assert samples("page_up", page="b", reason="it does not answer in time") == 0
+            assert samples("m_plain", page="c") == 4
+
+
+def test_a_label_of_the_same_name_is_kept() -> None:
+    """As Prometheus does it, so that two series do not become one."""
+    with serving_page(b'm{page="1"} 1\nm{page="2"} 2\n') as url:
+        samples = Samples(COLLECTOR.create(context(page_url=f"x={url}/metrics")).collect())
+    assert [samples("m", page="x", exported_page=number) for number in ("1", "2")] == [1, 2]
 
 
 @pytest.mark.parametrize(

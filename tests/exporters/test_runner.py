@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from exporters.collector import Malformed
+from exporters.collector import Late, Malformed
 from exporters.files import read
 from exporters.runner import Runner, Watched
 from tests.exporters.exposition import Samples, check_metrics
@@ -175,9 +175,11 @@ def test_scrapes_that_overlap_share_a_run() -> None:
     assert runs <= 3
 
 
-def test_parse_errors_are_shown() -> None:
-    """What a collector could not read is in its health."""
-    malformed = Malformed()
+def test_parse_errors_and_late_parts_are_shown() -> None:
+    """What a collector could not read is in its health, and what did not answer in time."""
+    malformed, late = Malformed(), Late()
     malformed.add(3)
-    one = Runner([Watched(Made("a", list), malformed)], 1.0, "1")
-    assert Samples.parse(one.scrape().text)("exporter_parse_errors_total", collector="a") == 3
+    late.add()
+    samples = Samples.parse(Runner([Watched(Made("a", list), malformed, late)], 1.0, "1").scrape().text)
+    assert samples("exporter_parse_errors_total", collector="a") == 3
+    assert samples("exporter_collector_timeouts_total", collector="a") == 1

@@ -51,5 +51,6 @@ def test_headers() -> None:
     """The scheme's letters may be large or small; nothing else may differ."""
     for header in ("Bearer abc", "bearer abc", " BEARER  abc "):
         assert presents(header, "abc")
+    assert not presents("Bearer " + "x" * 100_000, "abc")
     for header in ("", "abc", "Basic abc", "Bearer abcd", "Bearer ab", "Bearer ABC", "Bearer", "Bearer a bc"):
         assert not presents(header, "abc"), header

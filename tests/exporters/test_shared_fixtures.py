@@ -100,6 +100,26 @@ def test_a_captured_t4() -> None:
     assert context.malformed.count == 0
 
 
+def test_a_page_with_jobs() -> None:
+    """dcgm-exporter 4.x: a GPU that two jobs share has each figure once."""
+    context = Context()
+    page = (FIXTURES / "dcgm-exporter" / "synthetic-h100x4-hpc_job.prom").read_bytes()
+    samples = Samples(Gpu(context, lambda: page).collect())
+    shared = [labels for labels in samples.labels("gpu_utilization_ratio") if labels["gpu"] == "2"]
+    assert [samples("gpu_utilization_ratio", **labels) for labels in shared] == [0.94]
+    jobs = [labels["hpc_job"] for labels in samples.labels("gpu_job_info") if labels["gpu"] == "2"]
+    assert (jobs, context.malformed.count) == (["4712", "4713"], 0)
+
+
+def test_a_page_with_few_labels() -> None:
+    """No model, a MIG device, a sentinel: two devices, and nothing malformed."""
+    context = Context()
+    page = (FIXTURES / "dcgm-exporter" / "netdata_metrics_valid.prom").read_bytes()
+    samples = Samples(Gpu(context, lambda: page).collect())
+    assert [labels["mig_id"] for labels in samples.labels("gpu_utilization_ratio")] == ["", "2"]
+    assert (samples.labels("gpu_memory_temperature_celsius"), context.malformed.count) == ([], 0)
+
+
 def lustre(root: Path, text: Path | None = None) -> Samples:
     """Collect below `root`, with an lctl that prints `text`."""
     (root / "bin").mkdir(parents=True)
@@ -200,6 +220,23 @@ def test_nvidia_smi_of_an_h100(tmp_path: Path) -> None:
     }
     assert {name: samples(name, **labels) for name in expected} == expected
     assert samples("gpu_throttled", **labels, reason="idle") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "watts"),
+    [
+        ("linux-x86_64__nvidia-h100-80gb-hbm3__590.48.01.txt", "load", 631.95),
+        ("linux-x86_64__nvidia-h100-mig__590.48.01.txt", "load", 433.78),
+        ("linux-x86_64__nvidia-l40s__595.80.txt", "idle", None),
+        ("linux-x86_64__nvidia-l40s__595.80.txt", "load", None),
+    ],
+)
+def test_tables_of_other_machines(tmp_path: Path, name: str, state: str, watts: float | None) -> None:
+    """One GPU each, nothing malformed, no figure twice."""
+    (tmp_path / "table").write_text(section(name, f"{state} :: query-gpu"))
+    samples = smi(tmp_path, f"exec cat {tmp_path}/table")
+    (labels,) = samples.labels("gpu_power_watts")
+    assert watts is None or samples("gpu_power_watts", **labels) == watts
 
 
 def test_nvidia_smi_of_divided_a100s(tmp_path: Path) -> None:

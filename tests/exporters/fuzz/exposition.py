@@ -13,15 +13,24 @@ h_bucket{le="+Inf"} 4
 h_sum 1.5
 h_count 4
 plain NaN
+g_bucket{le="1"} 5 # {trace_id="x"} 0.67 1600000.123
+# EOF
 """
 
 
 def _page(data: bytes) -> None:
     # A parser remembers labels; a fresh one for each input keeps a failure repeatable.
     page = Parser(lambda _: True).parse(data)
-    lines = [line for line in data.split(b"\n") if line.strip() and not line.lstrip().startswith(b"#")]
-    assert len(page.samples) + page.malformed >= len(lines) - data.count(b"\r")
-    assert all(sample.name for sample in page.samples)
+    text = data.decode(errors="replace")
+    lines = [line for line in (part.strip(" \t\r") for part in text.split("\n")) if line]
+    told = [line for line in lines if line[0] != "#"]
+    # A line is a sample or counted; what is counted beyond that are comments that should say something.
+    assert len(told) <= len(page.samples) + page.malformed <= len(lines)
+    for sample in page.samples:
+        assert f"{sample.name}" in text
+        assert sample.text in text
+        assert sample.value == float(sample.text) or sample.value != sample.value
+        assert all(name in text for name in sample.labels)
 
 
 CASES = [Case("exposition", [_PAGE], _page)]

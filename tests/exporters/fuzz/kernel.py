@@ -30,41 +30,77 @@ def _no_negative(parse: Callable[[str], object]) -> Callable[[bytes], None]:
     return check
 
 
+def _told(parse: Callable[[str], object]) -> Callable[[bytes], None]:
+    """Return a check that each number is one of the text's, and that what gives none is counted."""
+
+    def check(data: bytes) -> None:
+        text = data.decode(errors="replace")
+        result = parse(text)
+        numbers = _numbers(result)
+        assert all(0 <= number < 2.0**65 and str(number) in text for number in numbers)
+        if isinstance(result, Parsed) and not numbers and not result.malformed:
+            assert not text.strip() or _means_nothing(text)
+
+    return check
+
+
+def _means_nothing(text: str) -> bool:
+    """Whether a text may say that there is no number: no limit, or devices that were not used."""
+    words = text.split()
+    unlimited = {"max", "-1", "unlimited"} & set(words)
+    return bool(unlimited) or any(word.isdecimal() and int(word) >= 2**62 for word in words) or ":" in text
+
+
+def _table(data: bytes) -> None:
+    text = data.decode(errors="replace")
+    _told(cgroup_files.parse_table)(data)
+    result = cgroup_files.parse_table(text)
+    assert len(result.value) + result.malformed == len(text.splitlines()), "each line is read or counted"
+
+
+def _cpus(data: bytes) -> None:
+    result = cgroup_files.parse_cpus(data.decode(errors="replace"))
+    assert result.value is None or (0 < result.value <= 2**20 + 1 and not result.malformed)
+
+
 CASES = [
-    Case("proc-stat", [FakeProcess(7, user=5, system=6).stat_line().encode()], _no_negative(procfs.parse_stat)),
+    Case("proc-stat", [FakeProcess(7, user=5, system=6).stat_line().encode()], _told(procfs.parse_stat)),
     Case(
         "proc-io",
         [b"rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 5\nwrite_bytes: 6\ncancelled_write_bytes: 0\n"],
-        _no_negative(procfs.parse_io),
+        _told(procfs.parse_io),
     ),
     Case(
         "proc-status",
         [b"Name:\tx\nvoluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t545\n"],
-        _no_negative(procfs.parse_switches),
+        _told(procfs.parse_switches),
     ),
     Case(
         "proc-limits",
         [b"Limit   Soft Limit  Hard Limit  Units\nMax open files            1024                 4096    files\n"],
-        _no_negative(procfs.parse_open_files_limit),
+        _told(procfs.parse_open_files_limit),
     ),
+    Case("proc-boot-time", [b"cpu 1 2 3\nbtime 1795000000\nprocesses 7\n"], _told(procfs.parse_boot_time)),
+    Case("cgroup-number", [b"4096\n"], _told(cgroup_files.parse_number)),
     Case("proc-environ", [b"PATH=/bin\0SLURM_JOB_ID=7\0EMPTY=\0"], procfs.parse_environment),
-    Case("cgroup-limit", [b"max\n", b"9223372036854771712\n", b"4096\n"], _no_negative(cgroup_files.parse_limit)),
-    Case("cgroup-table", [b"usage_usec 5\nuser_usec 3\nsystem_usec 2\n"], _no_negative(cgroup_files.parse_table)),
+    Case("cgroup-limit", [b"max\n", b"9223372036854771712\n", b"4096\n"], _told(cgroup_files.parse_limit)),
+    Case("cgroup-table", [b"usage_usec 5\nuser_usec 3\nsystem_usec 2\n"], _table),
     Case("cgroup-quota", [b"max 100000\n", b"150000 100000\n"], _no_negative(cgroup_files.parse_quota)),
-    Case("cgroup-cpus", [b"0-3,7,9-11\n"], _no_negative(cgroup_files.parse_cpus)),
+    Case("cgroup-cpus", [b"0-3,7,9-11\n"], _cpus),
     Case(
         "cgroup-pressure",
         [b"some avg10=0.00 avg60=0.10 avg300=0.00 total=123\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=4\n"],
-        _no_negative(cgroup_files.parse_pressure),
+        _told(cgroup_files.parse_pressure),
     ),
     Case(
         "cgroup-io-v2",
-        [b"8:0 rbytes=90 wbytes=8 rios=3 wios=1 dbytes=0 dios=0\n"],
-        _no_negative(cgroup_files.parse_io_v2),
+        [
+            b"8:0 rbytes=90 wbytes=8 rios=3 wios=1 dbytes=0 dios=0\n",
+            b"7:7 7:6 8:0 rbytes=90 wbytes=8\n254:0 cost.vrate=100.00\n",
+        ],
+        _told(cgroup_files.parse_io_v2),
     ),
-    Case(
-        "cgroup-io-v1", [b"8:0 Read 90\n8:0 Write 8\n8:0 Total 98\nTotal 98\n"], _no_negative(cgroup_files.parse_io_v1)
-    ),
+    Case("cgroup-io-v1", [b"8:0 Read 90\n8:0 Write 8\n8:0 Total 98\nTotal 98\n"], _told(cgroup_files.parse_io_v1)),
     Case(
         "mountinfo",
         [
