@@ -41,7 +41,9 @@ def target():
 
 def test_neighbours_in_order(target, tmp_path):
     """k neighbours, the nearest first; more than there are vectors is a wrong answer."""
-    made = requests.post(target.url + COLLECTIONS, json={"name": "made-for-k6", "get_or_create": True}, timeout=10).json()
+    made = requests.post(
+        target.url + COLLECTIONS, json={"name": "made-for-k6", "get_or_create": True}, timeout=10
+    ).json()
     vectors = dataset.make(DatasetOptions.model_validate({"n": 200, "dim": 8}), 1).base
     body = {"ids": [str(row) for row in range(200)], "embeddings": vectors.tolist()}
     requests.post(f"{target.url}{COLLECTIONS}/{made['id']}/add", json=body, timeout=10).raise_for_status()
