@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3 python3.13 python3.12 python3.11 pyt
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := $(VENV)/bin
 
-.PHONY: setup packages test-packages demo test test-heavy lint fast real fuzz golden clean
+.PHONY: setup packages test-packages demo bench test test-heavy lint fast real fuzz golden clean
 
 setup: $(VENV)/.installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -P -m jobs.services.tiny_model
@@ -27,6 +27,10 @@ $(VENV)/.installed: requirements/constraints.txt requirements/triton.txt pyproje
 
 demo: setup
 	@$(BIN)/dashcam run recipes/demo.yaml
+
+# BENCH: which, and how: `make bench BENCH="ratio --short"`. Ten minutes without.
+bench: setup
+	@$(BIN)/python -m benchmarks.exporters $(BENCH)
 
 test: setup test-packages
 	$(MAKE) lint fast real
