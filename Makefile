@@ -43,8 +43,12 @@ lint:
 fast:
 	$(BIN)/pytest -q -m "not real and not heavy"
 
+# Tests on real programs wait most of their time: half of them go beside the others.
+HALF := tests/lab tests/jobs/test_slurm.py tests/loadtests
 real:
-	$(BIN)/pytest -q -m "real and not heavy" --durations=15
+	@log=$$(mktemp); $(BIN)/pytest -q -m "real and not heavy" --durations=10 $(HALF) >$$log 2>&1 & half=$$!; \
+	$(BIN)/pytest -q -m "real and not heavy" --durations=10 $(HALF:%=--ignore=%); code=$$?; \
+	wait $$half || code=1; cat $$log; rm -f $$log; exit $$code
 
 # Services that are too large for every check: each in an environment of its own, since their dependencies clash.
 test-heavy: setup test-packages .venv-chroma/.installed
