@@ -1,39 +1,20 @@
 """Objectives: bounds that a recipe sets, met or missed. A missed objective says nothing against the numbers."""
 
-import difflib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from reports.window import Window
+from runs import objectives as known
 
 State = Literal["met", "missed", "not judged"]
-_TIMES = ("latency", "service", "ttft", "itl", "tpot")
-_PERCENTILE = re.compile(rf"({'|'.join(_TIMES)})_p(\d{{1,2}}(?:\.\d{{1,3}})?)")
-_RECALL = re.compile(r"recall_at_([1-9]\d*)")
 
-
-@dataclass(frozen=True)
-class _Figure:
-    """An objective that is no percentile: how it is read off a window, its unit, and whether the bound is an upper."""
-
-    read: Callable[[Window], float | None]
-    unit: str
-    upper: bool
-
-
-_FIGURES: Mapping[str, _Figure] = {
-    "error_rate": _Figure(lambda window: window.error_ratio, "ratio", upper=True),
-    "rate": _Figure(lambda window: window.completed_rate, "req/s", upper=False),
-    "tokens_rate": _Figure(lambda window: window.tokens_rate("out"), "tokens/s", upper=False),
-    "recall": _Figure(lambda window: window.recall, "ratio", upper=False),
+_READ: Mapping[str, Callable[[Window], float | None]] = {
+    "error_rate": lambda window: window.error_ratio,
+    "rate": lambda window: window.completed_rate,
+    "tokens_rate": lambda window: window.tokens_rate("out"),
+    "recall": lambda window: window.recall,
 }
-_EXAMPLES = (
-    *(f"{name}_p{p}" for name in _TIMES for p in ("50", "90", "95", "99", "99.9")),
-    *_FIGURES,
-    *("recall_at_1", "recall_at_10", "recall_at_100"),
-)
 
 
 @dataclass(frozen=True)
@@ -51,10 +32,7 @@ class Objective:
 
 def check(name: str) -> str | None:
     """Return None for a known objective, else the known name nearest to it."""
-    match = _PERCENTILE.fullmatch(name)
-    if name in _FIGURES or _RECALL.fullmatch(name) or (match and 0.0 < float(match[2]) < 100.0):
-        return None
-    return difflib.get_close_matches(name, _EXAMPLES, n=1, cutoff=0.0)[0]
+    return known.nearest(name) if known.parse(name) is None else None
 
 
 def judge(bounds: Mapping[str, float], window: Window, options: Mapping[str, Any]) -> list[Objective]:
@@ -63,22 +41,22 @@ def judge(bounds: Mapping[str, float], window: Window, options: Mapping[str, Any
 
 
 def _judge(name: str, bound: float, window: Window, k: Any) -> Objective:
-    if check(name) is not None:
+    bounded = known.parse(name)
+    if bounded is None:
         return Objective(name, bound, None, "not judged", upper=True, unit="", reason="no such objective is known")
-    if match := _PERCENTILE.fullmatch(name):
-        found = window.quantile(match[1], float(match[2]) / 100)
+    if bounded.p is not None:
+        found = window.quantile(bounded.figure, bounded.p)
         if found is None:
-            n = len(window.times(match[1]))
-            reason = f"{n} samples are too few, {n + window.lacking(match[1], float(match[2]) / 100)} are needed"
+            n = len(window.times(bounded.figure))
+            reason = f"{n} samples are too few, {n + window.lacking(bounded.figure, bounded.p)} are needed"
             return Objective(name, bound, None, "not judged", upper=True, unit="s", reason=reason)
         return _compare(name, bound, found.value, upper=True, unit="s")
-    figure = _FIGURES["recall" if _RECALL.fullmatch(name) else name]
-    value, reason = figure.read(window), "nothing was measured for it"
-    if (match := _RECALL.fullmatch(name)) and k is not None and match[1] != str(k):
+    value, reason = _READ[bounded.figure](window), "nothing was measured for it"
+    if bounded.neighbours is not None and k is not None and str(k) != str(bounded.neighbours):
         value, reason = None, f"the load asked for {k} neighbours"
     if value is None:
-        return Objective(name, bound, None, "not judged", upper=figure.upper, unit=figure.unit, reason=reason)
-    return _compare(name, bound, value, upper=figure.upper, unit=figure.unit)
+        return Objective(name, bound, None, "not judged", upper=bounded.upper, unit=bounded.unit, reason=reason)
+    return _compare(name, bound, value, upper=bounded.upper, unit=bounded.unit)
 
 
 def _compare(name: str, bound: float, value: float, *, upper: bool, unit: str) -> Objective:
