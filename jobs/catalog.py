@@ -21,6 +21,7 @@ def catalog() -> Catalog:
             for name, generator in generators().items()
         },
         trace=_trace,
+        tools=[name for name, kind in generators().items() if isinstance(kind, ToolKind)],
         alone=[name for name, kind in generators().items() if isinstance(kind, ToolKind) and kind.alone],
     )
 

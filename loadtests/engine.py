@@ -110,16 +110,20 @@ class Engine:
         probe = asyncio.create_task(self._probe.run())
         self._began = start = time.monotonic() if start is None else start
         await self._wait_until(start)
+        await self._carry_out(start)
+        await self._drain()
+        probe.cancel()
+        self._timer.close()
+        self._metrics.enter("done")
+
+    async def _carry_out(self, start: float) -> None:
+        """Run the phases one after another, the first from `start` on."""
         users: dict[int, asyncio.Task[None]] = {}
         for index, phase in enumerate(self._stages):
             if self.interrupted():
                 break
             tally = await self._phase(index, Tally(phase, start, start + phase.duration), users)
             start = tally.ended
-        await self._drain()
-        probe.cancel()
-        self._timer.close()
-        self._metrics.enter("done")
 
     async def _phase(self, index: int, tally: Tally, users: dict[int, asyncio.Task[None]]) -> Tally:
         phase = tally.phase
@@ -278,6 +282,13 @@ class Engine:
     async def _drain(self) -> None:
         """Give what is open its time, a short one when we are asked to end, then cut it off."""
         self._state = "drain"
+        await self._empty()
+        if self._open:
+            count = len(self._open)
+            print(f"{count} requests did not let go and have no record", file=sys.stderr)  # noqa: T201 - the load's log
+
+    async def _empty(self) -> None:
+        """Wait until nothing is open, at most for the drain; then cut it off."""
         self._metrics.enter("drain")
         deadline = time.monotonic() + self._load.drain
         if self._open and not self.interrupted():
@@ -293,9 +304,6 @@ class Engine:
             task.cancel()
         if self._open:
             await asyncio.wait(set(self._open), timeout=_CANCELLED_WITHIN)
-        if self._open:
-            count = len(self._open)
-            print(f"{count} requests did not let go and have no record", file=sys.stderr)  # noqa: T201 - the load's log
 
     def progress(self, state: State | None = None) -> Progress:
         """Return how far the load is (asked about twice a second), or that it ended as `state`.
@@ -309,8 +317,7 @@ class Engine:
         rate_intended, rate_done = self._window.rates(now, intended, ok + failed)
         p50, p99 = self._window.latencies(now)
         current = phases[-1] if phases and self._state == "running" and state is None else None
-        planned = sum(phase.duration for phase in self._stages[len(self._tallies) :])
-        ends = (self._tallies[-1].ended if self._tallies else self._began) + planned
+        ends = (self._tallies[-1].ended if self._tallies else self._began) + self._planned()
         return Progress(
             state=state or self._state,
             phase=current.name if current else "drain" if state is None and phases else None,
@@ -331,6 +338,10 @@ class Engine:
             errors=dict(Counter(dict(self.errors)).most_common(3)),
             phases=phases,
         )
+
+    def _planned(self) -> float:
+        """Return how many seconds of phases are still to begin."""
+        return sum(phase.duration for phase in self._stages[len(self._tallies) :])
 
     def digest(self) -> list[tuple[int, int]]:
         """Return the recent latencies, to be added to those of other processes."""

@@ -28,6 +28,7 @@ from loadtests.progress import Progress, Result
 from loadtests.records import Recorder
 from loadtests.schedules import trace
 from loadtests.schedules.trace import TraceError
+from loadtests.search.engine import SearchEngine
 from loadtests.shards.parent import Parent
 from loadtests.share import own_cores, processes
 from loadtests.tools.base import Tool, ToolError, ToolKind
@@ -144,6 +145,14 @@ class _Load:
         if isinstance(self._kind, ToolKind):
             place = self._plan.output / self._kind.name
             return ToolRun(self._load, generator, recorder, self._metrics, place=place, hurry=self._plan.hurry)  # type: ignore[arg-type] # made by a tool's kind
+        if self._load.search is not None:
+            return SearchEngine(
+                *(self._load, generator, recorder, self._metrics),
+                hurry=self._plan.hurry,
+                search=self._load.search,
+                bounds=self._plan.objectives,
+                k=self._load.options.get("k"),
+            )
         return Engine(self._load, generator, recorder, self._metrics, hurry=self._plan.hurry)  # type: ignore[arg-type] # made by a generator's kind
 
     async def _permission(self) -> None:
@@ -167,6 +176,8 @@ class _Load:
         result.violation = violation
         if isinstance(engine, ToolRun):
             engine.tell(result)
+        if isinstance(engine, SearchEngine):
+            result.search = engine.found()
         progress.write_result(self._plan.output, result)
         progress.write(self._plan.output, engine.progress(result.state))
 
@@ -194,6 +205,10 @@ def _kind(plan: LoadPlan) -> GeneratorKind | ToolKind:
     targets = plan.targets or ({"": plan.target} if plan.target else {})
     if not targets and not isinstance(kind, ToolKind):
         raise _PlanError("neither target nor targets: what shall be driven?")
+    if plan.load.search is not None and isinstance(kind, ToolKind):
+        raise _PlanError(
+            f"{kind.name} makes its own requests, which no search of ours can drive: leave load.search out"
+        )
     if mismatch := kind.mismatch({role: target.protocol for role, target in targets.items()}):
         raise _PlanError(mismatch)
     return kind

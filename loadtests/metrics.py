@@ -190,6 +190,11 @@ class Metrics:
         self._words = dict.fromkeys(("setup", *names, "drain", "done"))
         self.enter("setup")
 
+    def know(self, phase: str) -> None:
+        """Take up a phase that nobody knew of at the start."""
+        self.phases[phase] = PhaseSeries(self, phase)
+        self._words[phase] = None
+
     def enter(self, current: str, *, rate: float | Callable[[], float] | None = None, users: int | None = None) -> None:
         """Say which phase it is now, and what it asks for."""
         self._now.rate_asked = rate

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from loadtests.aggregate import Aggregate
+from loadtests.search.result import Found
 from runs import atomic
 from runs.manifest import PhaseSpan
 
@@ -92,6 +93,7 @@ class Result(BaseModel):
     violation: str | None = Field(None, description="what the target's state as a whole was found wrong in at the end")
     dropped: int = Field(0, description="requests that a tool did not send because it had nobody left to send them")
     aggregates: list[Aggregate] = Field(default_factory=list, description="operations that have no record of their own")
+    search: Found | None = Field(None, description="what a search for the highest rate found")
     warnings: list[str] = Field(default_factory=list, description="what a tool says against its own numbers")
     notes: dict[str, Any] = Field(default_factory=dict)
 

@@ -33,6 +33,8 @@ class Share:
 
 def processes(load: Load, nodes: int, cores: int) -> int:
     """Return how many load processes run on a node of `cores` cores, where the load runs on `nodes` nodes."""
+    if load.search is not None:
+        return 1  # a search judges what one engine holds in memory
     if load.processes == "all":
         return cores
     if load.processes != "auto":

@@ -20,7 +20,8 @@ class Catalog:
 
     `objective` returns None for a name it knows, else the nearest one it does. `roles`: of each generator that drives
     several services, the roles that they take, and whether each must be taken. `alone`: generators that can do without
-    a service. `trace` returns what is wrong with a trace, by its path and the column of its times; None: nothing is.
+    a service. `tools`: those that make their own requests, by no rate of ours. `trace` returns what is wrong with a
+    trace, by its path and the column of its times; None: nothing is.
     """
 
     services: Mapping[str, type[BaseModel]]
@@ -29,6 +30,7 @@ class Catalog:
     objective: Callable[[str], str | None] = field(default=lambda _name: None)
     roles: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
     alone: Collection[str] = ()
+    tools: Collection[str] = ()
     trace: Callable[[str, str | None], str | None] = field(default=lambda _path, _column: None)
 
 
@@ -51,6 +53,7 @@ def check(source: Document, catalog: Catalog) -> tuple[Recipe, Document]:
         problems += [_problem(detail, Recipe, (), source) for detail in error.errors() if not _echo(detail)]
     problems += _unknown_names(source, values, catalog)
     problems += _targets(source, values, catalog)
+    problems += _own_requests(source, values, catalog)
     if problems or recipe is None:
         raise RecipeError(source.source, problems)
     return recipe, source
@@ -255,6 +258,19 @@ def _targets(source: Document, values: dict[str, Any], catalog: Catalog) -> Iter
         yield Problem(dotted(where), message, "use `target: SERVICE`", source.line(where))
     elif target is None and len(services) > 1:
         yield Problem("load.target", "is missing", known, source.line(("load",)))
+
+
+def _own_requests(source: Document, values: dict[str, Any], catalog: Catalog) -> Iterable[Problem]:
+    """Refuse what only our own engine can carry out, where a tool makes the requests."""
+    load = values.get("load")
+    if not isinstance(load, dict) or load.get("generator") not in catalog.tools:
+        return
+    for key in ("search",):
+        if load.get(key) is not None:
+            where: Location = ("load", key)
+            message = f"generator {load['generator']} makes its own requests, which no {key} of ours can drive"
+            mend = f"leave {key} out, or use another generator"
+            yield Problem(dotted(where), message, mend, source.line(where))
 
 
 def _roles(source: Document, load: dict[str, Any], roles: Mapping[str, bool]) -> Iterable[Problem]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from runs.phase import UNMEASURED, Phase
+from runs.search import Search, judged
 from runs.strict import Name, Strict
 from runs.units import Duration, Quantity
 
@@ -72,7 +73,8 @@ class Load(Strict):
     seed: int = Field(0, ge=0)
     timeout: Duration = Field(60.0, gt=0, description="a request that takes longer has failed")
     drain: Duration = Field(10.0, ge=0, description="how long requests in flight may take to finish after the end")
-    phases: tuple[Phase, ...] = Field(min_length=1)
+    phases: tuple[Phase, ...] = Field((), description="stretches of load, one after another; with search: warm-up")
+    search: Search | None = Field(None, description="find the highest rate at which the objectives are met")
     options: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -80,12 +82,31 @@ class Load(Strict):
         names = [phase.name for phase in self.stages]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"phase names are used twice: {', '.join(twice)}")
-        if not any(phase.in_window for phase in self.phases):
+        if self.search is None and not any(phase.in_window for phase in self.phases):
+            if not self.phases:
+                raise ValueError("phases are missing: for example `phases: [{name: steady, for: 30s, rate: 5}]`")
             raise ValueError("no phase is measured: name one `steady`, or set measured: true")
         if self.nodes and self.node:
             raise ValueError("give either node or nodes")
         if len(set(self.nodes)) < len(self.nodes):
             raise ValueError("nodes names one twice: `processes` says how many run on each")
+        return self
+
+    @model_validator(mode="after")
+    def _searching(self) -> Self:
+        if self.search is None:
+            return self
+        if measured := [phase.name for phase in self.phases if phase.in_window]:
+            raise ValueError(
+                f"with a search all phases are warm-up, and {', '.join(measured)} is measured: "
+                "name it `warmup`, or set measured: false"
+            )
+        if taken := [stage.name for stage in self.stages if stage.name.startswith(("probe-", "settle-"))]:
+            raise ValueError(f"{', '.join(taken)}: such names are those of the search's own phases: rename it")
+        if self.processes not in {1, "auto"} or len(self.places) > 1:
+            raise ValueError("a search runs in one process: leave `processes` and `nodes` out")
+        if not self.drain:
+            raise ValueError("a search needs a `drain`: what is open must end before the next probe, as drain: 10s")
         return self
 
     @property
@@ -124,6 +145,28 @@ class Recipe(Strict):
             if place >= nodes:
                 key = "nodes" if self.load.nodes else "node"
                 raise ValueError(f"load.{key} is {place}, but the allocation has nodes 0 to {nodes - 1}")
+        return self
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        search = self.load.search
+        if search is None:
+            return self
+        names = judged(self.objectives)
+        if not names:
+            raise ValueError(
+                "load.search has no bound to look for: set objectives, as `objectives: {latency_p99: 200ms}` "
+                "(rate and tokens_rate are none: a low rate never meets them)"
+            )
+        warm = sum(stage.duration for stage in self.load.stages)
+        needs, has = warm + search.longest(names, self.load.drain), self.allocation.time - self.allocation.warning
+        if needs > has:
+            slowest = search.seconds(search.start, names)
+            raise ValueError(
+                f"load.search may take {needs:.0f} s (a probe at {search.start:g}/s alone {slowest:.0f} s, for the "
+                f"samples that its percentile needs), and allocation.time less its warning leaves {has:.0f} s: give "
+                "more time, a higher start, a lower percentile or a coarser resolution"
+            )
         return self
 
     @property

@@ -7,6 +7,7 @@ all that a test needs: http://127.0.0.1:PORT/steady?ttft=0.05 would be cut by th
 
 import asyncio
 import base64
+import heapq
 import json
 import math
 import random
@@ -84,6 +85,20 @@ class Connection:
         if at <= since < at + lasts:
             await _until(service.first + at + lasts)
         return await self.plain()
+
+    async def places(self, c: float, takes: float, broken: float = 0) -> bool:
+        """Have `c` places that each take `takes` seconds for a request; who finds none free waits his turn.
+
+        `broken`: each so many-th request fails. Ends are reckoned, not slept one after another, so that the capacity
+        is c / takes exactly.
+        """
+        free = self.service.free
+        free.extend([0.0] * (int(c) - len(free)))
+        self.service.asked += 1
+        end = max(heapq.heappop(free), time.monotonic()) + takes
+        heapq.heappush(free, end)
+        await _until(end)
+        return await (self.status(500) if broken and self.service.asked % broken == 0 else self.plain())
 
     async def plain(self) -> bool:
         """Answer at once, in one piece."""
@@ -272,6 +287,9 @@ class Service:
 
     first: float | None = None
     asked = 0
+
+    def __init__(self) -> None:
+        self.free: list[float] = []
 
     async def run(self) -> None:
         """Serve for good."""

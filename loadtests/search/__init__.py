@@ -1,0 +1,1 @@
+"""Finding the highest rate at which a service still meets its objectives."""
