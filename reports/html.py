@@ -15,7 +15,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from reports import coverage, objectives, tools
+from reports import coverage, objectives, search, tools
 from reports import verdict as rules
 from reports.evidence import Evidence
 from reports.panels import GROUPS
@@ -64,6 +64,7 @@ def render(evidence: Evidence, verdict: Verdict, facts: Mapping[str, Any], drawi
         last_words=rules.moment(evidence, manifest.ended),
         facts=facts,
         objectives=limits,
+        search=search.table(evidence),
         sources=coverage.rows(evidence.sources),
         most_rows=coverage.MOST_ROWS,
         totals=coverage.totals(evidence.sources),

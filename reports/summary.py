@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from reports import objectives, tools
+from reports import objectives, search, tools
 from reports.evidence import Evidence
 from reports.sources import Source
 from reports.statistics import Quantile
@@ -30,9 +30,10 @@ def summarise(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
         "valid": verdict.valid,
         "findings": [finding.model_dump(mode="json") for finding in verdict.findings],
         "notes": manifest.notes,
-        "headline": [row for row in (*headline(window), *tools.headline(evidence)) if row["value"] is not None],
+        "headline": [row for row in _headlines(evidence) if row["value"] is not None],
         "measured": figures(window),
         "phases": {phase.name: _phase(evidence, phase) for phase in manifest.phases},
+        "search": search.summary(evidence),
         "objectives": [
             {"name": o.name, "bound": o.bound, "value": o.value, "unit": o.unit, "state": o.state, "reason": o.reason}
             for o in limits
@@ -50,6 +51,12 @@ def summarise(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
         "sources": [_source(source) for source in evidence.sources],
         "timings_seconds": manifest.timings,
     }
+
+
+def _headlines(evidence: Evidence) -> Iterator[dict[str, Any]]:
+    yield from search.headline(evidence)
+    yield from headline(evidence.measured)
+    yield from tools.headline(evidence)
 
 
 def _phase(evidence: Evidence, phase: PhaseSpan) -> dict[str, Any]:

@@ -7,7 +7,7 @@ reserve that a reader must know. A slow service is no fault of the numbers.
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from reports import agreement, answers, honesty, objectives, steady, tools, watching
+from reports import agreement, answers, honesty, objectives, search, steady, tools, watching
 from reports.evidence import Evidence
 from reports.honesty import Level, finding
 from reports.state import state_kept
@@ -147,6 +147,8 @@ RULES: tuple[Rule, ...] = (
     honesty.little,
     honesty.client_lag,
     honesty.client_cpu,
+    search.edge_found,
+    search.edge_of_the_service,
     tools.operations_failed,
     tools.tool_rate,
     tools.tool_told,

@@ -1,8 +1,9 @@
 """The engine that searches: the phases of the recipe warm up, then each probe is a phase whose rate the last one gave.
 
 A probe N is two phases: `settle-N`, in which the rate is applied and nothing is judged, and `probe-N`. Before the next
-the service drains. Probes are no measured phases, for most of them break something on purpose; when the search is over,
-those at the highest passing rate become measured: the headline and the verdict are of the confirmed edge.
+the service drains. A probe in which the client itself was late is made again, at most twice: that says nothing about
+the service. Probes are no measured phases, for most of them break something on purpose; when the search is over, those
+at the highest passing rate become measured: the headline and the verdict are of the confirmed edge.
 """
 
 import time
@@ -19,6 +20,9 @@ from loadtests.tally import Tally
 from runs.phase import Phase
 from runs.search import Search
 
+_TRIES = 2
+"""How often a probe may be made again because the client was late: a hiccup passes, a bottleneck stays."""
+
 
 class SearchEngine(Engine):
     """Carries out the warm-up and a search for the highest rate at which `bounds` are met. One process only."""
@@ -29,6 +33,7 @@ class SearchEngine(Engine):
         self._ladder = Ladder(search)
         self._probes: list[Probe] = []
         self._requests: list[tuple[Tally, Request]] = []
+        self._again = 0
         self._over = False
 
     async def _carry_out(self, start: float) -> None:
@@ -69,7 +74,10 @@ class SearchEngine(Engine):
         cpu = (tally.cpu or 0.0) / max(1e-9, tally.ended - tally.started)
         sample = Sample(tally.started, tally.ended, mine, others, cpu=cpu, k=self._k)
         objectives, broke = judge.judge(sample, self._bounds)
-        self._ladder.tell(rate, passed=not broke)
+        void = "client" in broke and self._again < _TRIES
+        self._again = self._again + 1 if void else 0
+        if not void:
+            self._ladder.tell(rate, passed=not broke)
         self._probes.append(
             Probe(
                 name=tally.phase.name,
@@ -82,6 +90,7 @@ class SearchEngine(Engine):
                 goodput=judge.good_requests(sample, self._bounds) / sample.seconds,
                 passed=not broke,
                 broke=broke,
+                void=void,
                 objectives=objectives,
             )
         )
@@ -108,7 +117,7 @@ class SearchEngine(Engine):
         """Return what the search has found so far."""
         ladder, search = self._ladder, self._search
         edge = [probe for probe in self._probes if probe.passed and probe.rate == ladder.low]
-        broken = next((probe for probe in self._probes if not probe.passed and probe.rate == ladder.high), None)
+        broken = next((probe for probe in self._probes if probe.failed_it and probe.rate == ladder.high), None)
         seconds = [probe.seconds for probe in edge]
         return Found(
             state=ladder.end if self._over else "interrupted",

@@ -41,7 +41,13 @@ class Probe(BaseModel):
     passed: bool
     broke: list[str] = Field(default_factory=list)
     objectives: list[Judged] = Field(default_factory=list)
+    void: bool = Field(False, description="made again, since the client was late: it counts for nothing")
     at_edge: bool = False
+
+    @property
+    def failed_it(self) -> bool:
+        """Whether the rate failed by it."""
+        return not self.passed and not self.void
 
 
 class Found(BaseModel):

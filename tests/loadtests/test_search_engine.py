@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 
 from loadtests import progress, records
+from loadtests.main import run
 from loadtests.progress import Result
 from tests.loadtests.tools import Python, a_plan, service, wait_for
 
 pytestmark = pytest.mark.timing
 
 WARMUP = {"name": "warmup", "for": 0.5, "rate": 20}
-SEARCH = {"start": 50, "most": 800, "probe": 1.2, "settle": 0.3, "resolution": 0.1, "arrival": "constant"}
+SEARCH = {"start": 90, "most": 800, "probe": 1.2, "settle": 0.3, "resolution": 0.1, "arrival": "constant"}
 
 
 def a_search(place, behaviour, bounds, **changes):
@@ -39,7 +40,7 @@ def test_the_capacity_of_a_known_server_is_found(tmp_path):
     assert "latency_p95" in found.broke
     assert found.monotonic
     assert found.goodput == pytest.approx(found.highest_passing, rel=0.08)
-    assert [probe.rate for probe in found.probes[:3]] == [50, 100, 200]
+    assert [probe.rate for probe in found.probes[:3]] == [90, 180, 360]
     edge = [probe.name for probe in found.probes if probe.at_edge]
     assert len(edge) == 2
     # The edge is what the headline is of: its probes are the measured phases, and no other is.
@@ -60,7 +61,7 @@ def test_a_queue_breaks_by_its_percentile_before_its_capacity(tmp_path):
     """Poisson arrivals at eight places of 20 ms (400/s) queue: the p95 breaks at the rate that a simulation gives."""
     bound = 0.03
     truth = next(rate for rate in range(200, 420, 5) if simulated(rate, places=8, takes=0.02) > bound)
-    changes = {"arrival": "poisson", "probe": 2, "start": 150, "most": 600}
+    changes = {"arrival": "poisson", "probe": 2, "start": 180, "most": 720, "resolution": 0.15}
     result, _ = a_search(tmp_path, "places,c=8,takes=0.02", {"latency_p95": bound}, **changes)
     assert result.search.state in {"found", "unsettled"}
     # Two seconds of a queue near its capacity differ from its mean by some percent.
@@ -81,15 +82,15 @@ def test_failures_end_the_climb_by_their_name(tmp_path):
     """One failure in twenty at any rate: the first probe breaks, nothing passes, and no phase is measured."""
     result, _ = a_search(tmp_path, "places,c=8,takes=0.01,broken=20", {"latency_p50": 1})
     found = result.search
-    assert (found.state, found.highest_passing, found.lowest_failing) == ("below", None, 50)
+    assert (found.state, found.highest_passing, found.lowest_failing) == ("below", None, 90)
     assert found.broke == ["errors"]
-    assert found.probes[0].failed == 3
+    assert found.probes[0].failed in range(4, 8)
     assert not any(span.measured for span in result.phases)
 
 
 def test_all_that_may_be_tried_passes(tmp_path):
     """Where even `most` passes the edge lies above: so it is said, and `most` is confirmed."""
-    changes = {"most": 120, "confirm": 3, "probe": 1, "settle": 0}
+    changes = {"start": 50, "most": 120, "confirm": 3, "probe": 1, "settle": 0}
     result, _ = a_search(tmp_path, "places,c=8,takes=0.01", {"latency_p90": 0.1}, **changes)
     assert (result.search.state, result.search.highest_passing, result.search.lowest_failing) == ("above", 120, None)
     assert [probe.rate for probe in result.search.probes] == [50, 100, 120, 120, 120]
@@ -109,14 +110,13 @@ def test_a_signal_ends_a_search(tmp_path):
     result = json.loads((tmp_path / "load" / progress.RESULT).read_text())
     assert (result["state"], result["search"]["state"]) == ("interrupted", "interrupted")
     assert [probe["name"] for probe in result["search"]["probes"]] == ["probe-1"]
-    assert result["search"]["highest_passing"] == 50
+    assert result["search"]["highest_passing"] == 90
     assert not any(span["measured"] for span in result["phases"])
 
 
-def test_a_tool_cannot_be_searched(tmp_path):
+def test_a_tool_cannot_be_searched(tmp_path, capsys):
     """A load by a tool has no rate of ours to search with: the plan is refused, and says so."""
-    load = {"generator": "k6", "search": SEARCH, "script": "url"}
+    load = {"generator": "k6", "search": SEARCH}
     path = a_plan(tmp_path, "http://127.0.0.1:1/", WARMUP, objectives={"latency_p90": 1}, load=load)
-    with Python("loadtests", str(path)) as process:
-        assert process.wait(30) == 2
-        assert "no usable plan" in process.communicate()[1]
+    assert run([str(path)]) == 2
+    assert "makes its own requests" in capsys.readouterr().err

@@ -101,6 +101,10 @@ BROKEN: dict[str, Callable[[], Verdict]] = {
     "little": lambda: judged([*made.closed_loop("steady", 5.0, 30.0, users=1, took=0.05, think=0.1)], phases=(CLOSED,)),
     "client_lag": lambda: judged(late(0.1, 0.02)),
     "client_cpu": lambda: judged(load_result={"phases": [{"name": "steady", "cpu_seconds": 28.5}]}),
+    "edge_found": lambda: judged(load_result={"search": {"state": "below", "lowest_failing": 5.0}}),
+    "edge_of_the_service": lambda: judged(
+        load_result={"search": {"state": "found", "lowest_failing": 5.0, "broke": ["client"]}}
+    ),
     "operations_failed": lambda: judged(load_result={"aggregates": [figures(count=540, failed=60)]}),
     "tool_rate": lambda: judged(load_result={"aggregates": [figures(count=300)]}),
     "targets_up": lambda: judged(coverage=made.covered(llm=5.0)),
