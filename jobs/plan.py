@@ -152,7 +152,7 @@ class Planner:
             load=load,
             target=target,
             targets=targets,
-            objectives=self.recipe.objectives if load.search is not None else {},
+            objectives=self.recipe.objectives if load.search is not None or load.scenario is not None else {},
             shards=shards if others else (),
             output=self.run.load,
             listen=address,

@@ -196,7 +196,10 @@ class Engine:
             if tally.intended >= tally.limit:
                 self.referee.used_up(index)
                 return
-            await self._one(tally, free, user)
+            if phase.batch == 1:
+                await self._one(tally, free, user)
+            else:
+                await asyncio.gather(*(self._one(tally, free, user) for _ in range(phase.batch)))
             free = time.monotonic()
             if phase.think:
                 free += phase.think

@@ -33,6 +33,7 @@ from loadtests.shards.parent import Parent
 from loadtests.share import own_cores, processes
 from loadtests.tools.base import Tool, ToolError, ToolKind
 from loadtests.tools.run import ToolRun
+from runs.scenario import SAMPLE_INDEX_SEED
 
 _POLL = 0.05
 
@@ -136,7 +137,10 @@ class _Load:
             return self._parent
         if isinstance(self._kind, ToolKind):
             return self._kind.create(self._plan.model_copy(update={"load": self._load}), self._options)
-        return self._kind.create(self._plan.targets or self._plan.target, self._options, self._load)
+        load = self._load
+        if load.scenario is not None:  # what a sample holds has a seed of its own
+            load = load.model_copy(update={"seed": SAMPLE_INDEX_SEED})
+        return self._kind.create(self._plan.targets or self._plan.target, self._options, load)
 
     def _carrier(self, generator: Generator | Tool | Parent, recorder: Recorder) -> Engine | ToolRun | Parent:
         """Return what carries the phases out: our engine, several of them, or a program of others."""
@@ -205,10 +209,9 @@ def _kind(plan: LoadPlan) -> GeneratorKind | ToolKind:
     targets = plan.targets or ({"": plan.target} if plan.target else {})
     if not targets and not isinstance(kind, ToolKind):
         raise _PlanError("neither target nor targets: what shall be driven?")
-    if plan.load.search is not None and isinstance(kind, ToolKind):
-        raise _PlanError(
-            f"{kind.name} makes its own requests, which no search of ours can drive: leave load.search out"
-        )
+    for key in ("search", "scenario"):
+        if getattr(plan.load, key) is not None and isinstance(kind, ToolKind):
+            raise _PlanError(f"{kind.name} makes its own requests, which no {key} can drive: leave load.{key} out")
     if mismatch := kind.mismatch({role: target.protocol for role, target in targets.items()}):
         raise _PlanError(mismatch)
     return kind

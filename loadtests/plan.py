@@ -46,7 +46,7 @@ class LoadPlan(BaseModel):
     load: Load
     target: Target | None = Field(None, description="what is driven, where it is one service")
     targets: dict[str, Target] = Field(default_factory=dict, description="what is driven, by role, where it is several")
-    objectives: dict[str, float] = Field(default_factory=dict, description="bounds that a search looks for")
+    objectives: dict[str, float] = Field(default_factory=dict, description="bounds of a search or a scenario")
     shards: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (), description="load processes on each of its nodes, this one first; default: those of load.processes, here"
     )

@@ -33,8 +33,8 @@ class Share:
 
 def processes(load: Load, nodes: int, cores: int) -> int:
     """Return how many load processes run on a node of `cores` cores, where the load runs on `nodes` nodes."""
-    if load.search is not None:
-        return 1  # a search judges what one engine holds in memory
+    if load.search is not None or load.scenario is not None:
+        return 1  # one engine judges by what it holds in memory, and one has the seeds of the rules
     if load.processes == "all":
         return cores
     if load.processes != "auto":

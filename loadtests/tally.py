@@ -56,6 +56,7 @@ class Tally:
             users=phase.users,
             arrival=None if phase.users is not None else "trace" if phase.trace is not None else phase.arrival,
             think=phase.think,
+            batch=phase.batch,
             stopped=self.stopped if self.over else None,
             burstiness=phase.burstiness if phase.users is None and phase.arrival == "gamma" else None,
             scheduled=self.scheduled if self.over and phase.users is None else None,

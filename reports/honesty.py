@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from reports.evidence import Evidence
-from reports.statistics import lower_bound, mean_in_system, nearest_rank, noise, open_at, poisson_odd
+from reports.requests import Requests
+from reports.statistics import Floats, lower_bound, mean_in_system, nearest_rank, noise, open_at, poisson_odd
 from reports.words import display
 from runs.manifest import Finding, PhaseSpan
 
@@ -111,9 +112,9 @@ def little(evidence: Evidence) -> Iterator[Finding]:
         mine = requests.select(requests.user < users)  # those of an open loop have no user: NaN
         if np.isnan(window.requests.user).all():  # nor have those of tools that do not say whose they were
             mine = window.requests
-        waiting = mean_in_system(mine.at("intended"), mine.at("done"), begin, end)
+        waiting = mean_in_system(*_users_wait(mine, phase.batch), begin, end)
         done = window.requests.at("done")
-        thinking = mean_in_system(done, done + phase.think, begin, end)
+        thinking = mean_in_system(done, done + phase.think, begin, end) / phase.batch
         found = waiting + thinking
         if abs(found - users) > LITTLE_SHARE * users:
             text = f"phase {phase.name}: {users} users were asked for, {found:.3g} were there (Little's law)"
@@ -122,6 +123,17 @@ def little(evidence: Evidence) -> Iterator[Finding]:
                 phase=phase.name, users=users, found=round(found, 3), waiting=round(waiting, 3),
                 thinking=round(thinking, 3), requests=window.count, seconds=seconds,
             )  # fmt: skip
+
+
+def _users_wait(mine: Requests, batch: int) -> tuple[Floats, Floats]:
+    """Return from when to when users waited: for each request, or for the last of those that were sent at once."""
+    starts, ends = mine.at("intended"), mine.at("done")
+    if batch == 1 or not len(mine):
+        return starts, ends
+    _, first, group = np.unique(np.stack([mine.user, starts]), axis=1, return_index=True, return_inverse=True)
+    last = np.full(len(first), -np.inf)
+    np.maximum.at(last, group.ravel(), ends)
+    return starts[first], last
 
 
 def client_lag(evidence: Evidence) -> Iterator[Finding]:

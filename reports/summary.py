@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from reports import objectives, search, tools
+from reports import objectives, scenario, search, tools
 from reports.evidence import Evidence
 from reports.sources import Source
 from reports.statistics import Quantile
@@ -55,6 +55,7 @@ def summarise(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
 
 def _headlines(evidence: Evidence) -> Iterator[dict[str, Any]]:
     yield from search.headline(evidence)
+    yield from scenario.headline(evidence)
     yield from headline(evidence.measured)
     yield from tools.headline(evidence)
 

@@ -7,7 +7,7 @@ reserve that a reader must know. A slow service is no fault of the numbers.
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from reports import agreement, answers, honesty, objectives, search, steady, tools, watching
+from reports import agreement, answers, honesty, objectives, scenario, search, steady, tools, watching
 from reports.evidence import Evidence
 from reports.honesty import Level, finding
 from reports.state import state_kept
@@ -147,6 +147,7 @@ RULES: tuple[Rule, ...] = (
     honesty.little,
     honesty.client_lag,
     honesty.client_cpu,
+    scenario.scenario_kept,
     search.edge_found,
     search.edge_of_the_service,
     tools.operations_failed,

@@ -64,6 +64,7 @@ class PhaseSpan(Record):
     users: int | None = None
     arrival: str | None = None
     think: float = 0.0
+    batch: int = Field(1, description="requests that each user of a closed loop sends at once")
 
 
 class Target(Record):

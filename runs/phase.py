@@ -59,6 +59,7 @@ class Phase(Strict):
     )
     users: int | None = Field(None, ge=1, description="closed loop: concurrent users")
     think: Duration = Field(0.0, ge=0, description="closed loop: pause between an answer and the next request")
+    batch: int = Field(1, ge=1, le=1024, description="closed loop: requests that each user sends at once")
     stagger: Duration = Field(0.0, ge=0, description="closed loop: the users begin one by one over this time")
     requests: int | None = Field(None, ge=1, description="stop after so many requests")
     until: Literal["steady"] | None = Field(None, description="stop when latency and concurrency are steady")
@@ -81,6 +82,7 @@ class Phase(Strict):
             "column": ("trace", self.trace is not None),
             "arrival": ("rate, ramp or steps", self.trace is None),
             "think": ("users", self.users is not None),
+            "batch": ("users", self.users is not None),
             "stagger": ("users", self.users is not None),
             "window": ("until: steady", self.until is not None),
         }
@@ -88,6 +90,8 @@ class Phase(Strict):
             # A resolved recipe names every key: one that stands at its default asks for nothing.
             if key in given and not there and getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f"{key} goes with {other} only")
+        if self.batch > 1 and self.requests is not None:
+            raise ValueError("batch and requests do not go together: end the phase by its time")
         if self.steps and len(self.name) > 36:
             raise ValueError("the name of a phase with steps has at most 36 characters: each step adds its number")
         if self.until is not None and self.window > self.duration:

@@ -265,7 +265,7 @@ def _own_requests(source: Document, values: dict[str, Any], catalog: Catalog) ->
     load = values.get("load")
     if not isinstance(load, dict) or load.get("generator") not in catalog.tools:
         return
-    for key in ("search",):
+    for key in ("search", "scenario"):
         if load.get(key) is not None:
             where: Location = ("load", key)
             message = f"generator {load['generator']} makes its own requests, which no {key} of ours can drive"

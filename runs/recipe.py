@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from runs.phase import UNMEASURED, Phase
+from runs.scenario import SCHEDULE_SEED, Scenario
 from runs.search import Search, judged
 from runs.strict import Name, Strict
 from runs.units import Duration, Quantity
@@ -57,6 +58,10 @@ def _processes(value: object) -> object:
 Processes = Annotated[int | Literal["auto", "all"], BeforeValidator(_processes)]
 
 
+def _scenario(value: object) -> object:
+    return {"kind": value} if isinstance(value, str) else value
+
+
 class Load(Strict):
     """What drives the service. Keys that its generator brings are read into `options`."""
 
@@ -75,14 +80,25 @@ class Load(Strict):
     drain: Duration = Field(10.0, ge=0, description="how long requests in flight may take to finish after the end")
     phases: tuple[Phase, ...] = Field((), description="stretches of load, one after another; with search: warm-up")
     search: Search | None = Field(None, description="find the highest rate at which the objectives are met")
+    scenario: Annotated[Scenario, BeforeValidator(_scenario)] | None = Field(
+        None, description="a scenario of MLPerf inference: its kind, as single-stream, or {kind: server, rate: 20}"
+    )
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _seeded(cls, values: Any) -> Any:
+        """Take the seed that a scenario brings."""
+        if isinstance(values, dict) and values.get("scenario") and not values.get("seed"):
+            return {**values, "seed": SCHEDULE_SEED}
+        return values
 
     @model_validator(mode="after")
     def _phases(self) -> Self:
         names = [phase.name for phase in self.stages]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"phase names are used twice: {', '.join(twice)}")
-        if self.search is None and not any(phase.in_window for phase in self.phases):
+        if self.search is None and self.scenario is None and not any(phase.in_window for phase in self.phases):
             if not self.phases:
                 raise ValueError("phases are missing: for example `phases: [{name: steady, for: 30s, rate: 5}]`")
             raise ValueError("no phase is measured: name one `steady`, or set measured: true")
@@ -94,25 +110,31 @@ class Load(Strict):
 
     @model_validator(mode="after")
     def _searching(self) -> Self:
-        if self.search is None:
+        if self.search is None and self.scenario is None:
             return self
+        word = "search" if self.search is not None else "scenario"
+        if self.search is not None and self.scenario is not None:
+            raise ValueError("search and scenario do not go together: leave one out")
+        if self.scenario is not None and self.seed != SCHEDULE_SEED:
+            raise ValueError("a scenario brings the seeds of MLPerf's rules: leave `seed` out")
         if measured := [phase.name for phase in self.phases if phase.in_window]:
             raise ValueError(
-                f"with a search all phases are warm-up, and {', '.join(measured)} is measured: "
+                f"with a {word} all phases are warm-up, and {', '.join(measured)} is measured: "
                 "name it `warmup`, or set measured: false"
             )
         if taken := [stage.name for stage in self.stages if stage.name.startswith(("probe-", "settle-"))]:
             raise ValueError(f"{', '.join(taken)}: such names are those of the search's own phases: rename it")
         if self.processes not in {1, "auto"} or len(self.places) > 1:
-            raise ValueError("a search runs in one process: leave `processes` and `nodes` out")
-        if not self.drain:
+            raise ValueError(f"a {word} runs in one process: leave `processes` and `nodes` out")
+        if self.search is not None and not self.drain:
             raise ValueError("a search needs a `drain`: what is open must end before the next probe, as drain: 10s")
         return self
 
     @property
     def stages(self) -> tuple[Phase, ...]:
         """The phases that are run, each step of a staircase one."""
-        return tuple(stage for phase in self.phases for stage in phase.stages)
+        last = () if self.scenario is None else (self.scenario.phase,)
+        return (*(stage for phase in self.phases for stage in phase.stages), *last)
 
     @property
     def places(self) -> tuple[int, ...]:
@@ -149,7 +171,9 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
-        search = self.load.search
+        search, scenario = self.load.search, self.load.scenario
+        if scenario is not None and (lacking := scenario.lacking(self.objectives)):
+            raise ValueError(f"load.scenario: server is judged by objectives, and {lacking} is missing")
         if search is None:
             return self
         names = judged(self.objectives)

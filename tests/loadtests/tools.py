@@ -68,7 +68,7 @@ def drive(
 
     async def work() -> Engine:
         recorder = Recorder(directory)
-        engine = Engine(load, generator, recorder, Metrics(phase.name for phase in load.phases), hurry=0.2)
+        engine = Engine(load, generator, recorder, Metrics(phase.name for phase in load.stages), hurry=0.2)
         await generator.setup()
         helper = asyncio.create_task(meanwhile(engine)) if meanwhile else None
         await engine.run()

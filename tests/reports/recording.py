@@ -99,11 +99,11 @@ TARGETS = (
 )
 
 
-def recipe(phases: Sequence[PhaseSpan], objectives: dict[str, Any] | None = None, **load: Any) -> dict[str, Any]:
+def recipe(spans: Sequence[PhaseSpan], objectives: dict[str, Any] | None = None, **load: Any) -> dict[str, Any]:
     """Make a recipe as the manifest keeps it."""
     asked = [
         {"name": f"phase-{index}", "for": (p.ended - p.started).total_seconds(), "rate": p.rate, "users": p.users}
-        for index, p in enumerate(phases)
+        for index, p in enumerate(spans)
     ] or [{"name": "steady", "for": 1.0, "rate": 1.0}]
     return {
         "name": "demo",

@@ -101,6 +101,7 @@ BROKEN: dict[str, Callable[[], Verdict]] = {
     "little": lambda: judged([*made.closed_loop("steady", 5.0, 30.0, users=1, took=0.05, think=0.1)], phases=(CLOSED,)),
     "client_lag": lambda: judged(late(0.1, 0.02)),
     "client_cpu": lambda: judged(load_result={"phases": [{"name": "steady", "cpu_seconds": 28.5}]}),
+    "scenario_kept": lambda: judged(load={"scenario": "single-stream", "phases": []}),
     "edge_found": lambda: judged(load_result={"search": {"state": "below", "lowest_failing": 5.0}}),
     "edge_of_the_service": lambda: judged(
         load_result={"search": {"state": "found", "lowest_failing": 5.0, "broke": ["client"]}}
