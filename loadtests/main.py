@@ -22,6 +22,7 @@ from loadtests.engine import Engine
 from loadtests.generators.base import Generator, GeneratorKind
 from loadtests.kinds import registry
 from loadtests.metrics import Metrics
+from loadtests.mlperf.engine import ScenarioEngine, leave_behind
 from loadtests.outcome import SetupError
 from loadtests.plan import LoadPlan
 from loadtests.progress import Progress, Result
@@ -52,7 +53,9 @@ def run(argv: Sequence[str]) -> int:
                 progress.write(plan.output, Progress(state="failed", message=text))
         return 2
     ready_process()
-    return uvloop.run(load.run())
+    code = uvloop.run(load.run())
+    leave_behind(code)
+    return code
 
 
 class _PlanError(Exception):
@@ -157,6 +160,13 @@ class _Load:
                 bounds=self._plan.objectives,
                 k=self._load.options.get("k"),
             )
+        if self._load.scenario is not None and self._load.scenario.engine == "loadgen":
+            return ScenarioEngine(
+                *(self._load, generator, recorder, self._metrics),  # type: ignore[arg-type] # made by a generator's kind
+                hurry=self._plan.hurry,
+                bounds=self._plan.objectives,
+                directory=self._plan.output,
+            )
         return Engine(self._load, generator, recorder, self._metrics, hurry=self._plan.hurry)  # type: ignore[arg-type] # made by a generator's kind
 
     async def _permission(self) -> None:
@@ -182,6 +192,9 @@ class _Load:
             engine.tell(result)
         if isinstance(engine, SearchEngine):
             result.search = engine.found()
+        if isinstance(engine, ScenarioEngine):
+            told, result.warnings = engine.told()
+            result.notes = {**result.notes, "mlperf": told}
         progress.write_result(self._plan.output, result)
         progress.write(self._plan.output, engine.progress(result.state))
 

@@ -45,6 +45,8 @@ class Scenario(Strict):
         "own", description="who schedules: our engine, or mlcommons-loadgen (the extra `mlperf`)"
     )
 
+    samples: int = Field(1024, ge=1, description="loadgen: how many different samples there are")
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         paced = self.kind in {"server", "offline"}

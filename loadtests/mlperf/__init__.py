@@ -1,0 +1,1 @@
+"""Scenarios of MLPerf inference, scheduled by mlcommons-loadgen (the extra `mlperf`)."""
