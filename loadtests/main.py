@@ -23,6 +23,7 @@ from loadtests.generators.base import Generator, GeneratorKind
 from loadtests.kinds import registry
 from loadtests.metrics import Metrics
 from loadtests.mlperf.engine import ScenarioEngine, leave_behind
+from loadtests.mlperf.settings import scheduled_by_loadgen
 from loadtests.outcome import SetupError
 from loadtests.plan import LoadPlan
 from loadtests.progress import Progress, Result
@@ -160,7 +161,7 @@ class _Load:
                 bounds=self._plan.objectives,
                 k=self._load.options.get("k"),
             )
-        if self._load.scenario is not None and self._load.scenario.engine == "loadgen":
+        if scheduled_by_loadgen(self._load.scenario):
             return ScenarioEngine(
                 *(self._load, generator, recorder, self._metrics),  # type: ignore[arg-type] # made by a generator's kind
                 hurry=self._plan.hurry,

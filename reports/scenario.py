@@ -42,7 +42,9 @@ def headline(evidence: Evidence) -> Iterator[dict[str, Any]]:
     scenario, requests = evidence.recipe.load.scenario, evidence.measured.requests
     if scenario is None or not len(requests):
         return
-    mark = "short mode, not conforming" if scenario.short else f"scheduled by {scenario.engine}"
+    notes = evidence.load_result.get("notes")
+    by = "MLPerf LoadGen" if isinstance(notes, dict) and "mlperf" in notes else "dashcam"
+    mark = f"{'short mode, not conforming; ' if scenario.short else ''}scheduled by {by}"
     if scenario.kind == "offline":
         done = requests.good.at("done")
         spent = float(done.max() - requests.at("intended").min()) if len(done) else 0.0

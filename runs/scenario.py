@@ -41,8 +41,9 @@ class Scenario(Strict):
     duration: Duration | None = Field(None, gt=0, description="at least 600s unless short; default: 600s")
     queries: int | None = Field(None, ge=1, description="the fewest queries (offline: samples); default: the rules'")
     concurrency: int = Field(256, ge=1, le=10_000, description="offline: samples that are open at once")
-    engine: Literal["own", "loadgen"] = Field(
-        "own", description="who schedules: our engine, or mlcommons-loadgen (the extra `mlperf`)"
+    engine: Literal["auto", "own", "loadgen"] = Field(
+        "auto",
+        description="who schedules: mlcommons-loadgen (the extra `mlperf`) or our engine; auto: it, if installed",
     )
 
     samples: int = Field(1024, ge=1, description="loadgen: how many different samples there are")

@@ -1,5 +1,6 @@
 """What LoadGen is told. Its own file mlperf.conf is for the benchmarks that it names; these are its rules for all."""
 
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,13 @@ def loadgen() -> Any:
         text = "scenario.engine loadgen needs mlcommons-loadgen: pip install 'dashcam[mlperf]', or set engine: own"
         raise SetupError(text) from error
     return mlperf_loadgen
+
+
+def scheduled_by_loadgen(scenario: Scenario | None) -> bool:
+    """Tell whether LoadGen schedules: where the recipe asks for it, or leaves it open and it is installed."""
+    if scenario is None or scenario.engine == "own":
+        return False
+    return scenario.engine == "loadgen" or importlib.util.find_spec("mlperf_loadgen") is not None
 
 
 def settings(module: Any, scenario: Scenario, bounds: Mapping[str, float]) -> Any:

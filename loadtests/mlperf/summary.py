@@ -48,4 +48,6 @@ def warnings(found: dict[str, Any]) -> list[str]:
     if found["result"] is None:
         return ["MLPerf LoadGen left no verdict: its log is load/mlperf/mlperf_log_detail.txt"]
     why = f" ({', '.join(found['unmet'])} not satisfied)" if found["unmet"] else ""
-    return [f"MLPerf LoadGen says: Result is : {found['result']}{why}"]
+    more = re.search(r"at least (\d+) more queries", found["advice"])
+    mend = f"; it would take at least {more[1]} more queries" if more else ""
+    return [f"MLPerf LoadGen says: Result is : {found['result']}{why}{mend}"]
