@@ -15,7 +15,7 @@ packages:
 	@tools/apt-install prometheus prometheus-node-exporter prometheus-postgres-exporter python3-venv util-linux fio
 
 test-packages: packages
-	@tools/apt-install munge slurm-wlm slurmctld slurmd slurm-client chromium chromium-driver fonts-dejavu-core
+	@tools/apt-install munge slurm-wlm slurmctld slurmd slurm-client chromium chromium-driver fonts-dejavu-core openssh-server openssh-client
 
 $(VENV)/.installed: requirements/constraints.txt requirements/triton.txt pyproject.toml | packages
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
