@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from dashcam.commands import commands
 from jobs import exits
+from jobs.living import SlurmError
+from jobs.recovering import RecoverError
 from jobs.stopping import StopError
 from jobs.submit import SubmitError
 from prometheus.client import PrometheusError
@@ -20,6 +22,9 @@ from runs.seal import SealError
 _EXITS = """exit codes:
   0 done and VALID   1 the run or the command failed   2 usage or recipe error
   3 done but INVALID   130 interrupted"""
+
+_KNOWN = (*(SubmitError, StopError, RecoverError, SlurmError, ManifestError, SealError, PrometheusError, ReportError),)
+"""Errors whose text says all that a person needs."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UnknownRunError as error:
         print(f"dashcam: {error}", file=sys.stderr)
         return exits.USAGE
-    except (SubmitError, StopError, ManifestError, SealError, PrometheusError, ReportError) as error:
+    except _KNOWN as error:
         print(f"dashcam: {error}", file=sys.stderr)
         return exits.FAILED
     except KeyboardInterrupt:

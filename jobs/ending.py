@@ -30,14 +30,21 @@ class Ending:
         self.problems: list[str] = []
 
     def save_series(self, client: Client | None, data: Path, scratch: Path) -> None:
-        """Put the run's blocks under tsdb/: from the living Prometheus, or from what a dead one left in `data`."""
+        """Put the run's blocks under tsdb/: from the living Prometheus, or from what a dead one left in `data`.
+
+        Where neither can be had, from the continuous copy of it.
+        """
         with self.step("the snapshot", "snapshot"):
             if client is not None:
                 with self.step("the snapshot of the running Prometheus"):
                     snapshot.take(client, data, self._run)
                     return
             if data.is_dir():
-                snapshot.collect_dead(data, self._run, scratch)
+                with self.step("the snapshot of what Prometheus left"):
+                    snapshot.collect_dead(data, self._run, scratch)
+                    return
+            if self._run.series_copy.is_dir():
+                snapshot.collect_dead(self._run.series_copy, self._run, scratch)
 
     def save_records(self) -> None:
         """Close the records and take the load's phases over into the manifest."""
@@ -76,6 +83,8 @@ class Ending:
             self._journal.set(ended=now(), state="ended")
         with self.step("the report"):
             self._journal.set(verdict=build.build(self._run, scratch))
+        with self.step("the series that could not be made into blocks"):
+            self._keep_copy()
         with self.step("the clean-up of scratch files"):
             shutil.rmtree(scratch, ignore_errors=True)
             shutil.rmtree(self._run.live, ignore_errors=True)
@@ -83,6 +92,13 @@ class Ending:
             self._journal.set(endpoints={}, scratch="")
         with self.step("the seal"):
             seal.seal(self._run)
+
+    def _keep_copy(self) -> None:
+        """Keep the continuous copy where no block was made of it: what was recorded is not thrown away."""
+        copy = self._run.series_copy
+        if copy.is_dir() and any(copy.rglob("0*")) and not any(self._run.tsdb.glob("*/meta.json")):
+            copy.rename(self._run.path / "tsdb.wal")
+            self._journal.note("tsdb.wal/ holds the series as Prometheus logged them: no block could be made of it")
 
     @contextlib.contextmanager
     def step(self, what: str, timing: str | None = None) -> Iterator[None]:

@@ -3,6 +3,7 @@
 import argparse
 
 from dashcam import arguments
+from dashcam.commands.recover import if_dead
 from dashcam.commands.run import answer
 from jobs import rejudge
 
@@ -18,5 +19,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """See `dashcam.commands.Command`."""
     run = arguments.find_run(options)
+    if_dead(run)
     rejudge.rejudge(run)
     return answer(run, as_json=options.json)

@@ -3,6 +3,7 @@
 import argparse
 
 from dashcam import arguments, outcome
+from dashcam.commands.recover import if_dead
 from jobs import status
 from runs.manifest import Manifest
 
@@ -18,6 +19,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """See `dashcam.commands.Command`."""
     run = arguments.find_run(options)
+    if_dead(run)
     state = status.of(run)
     if options.json:
         arguments.print_json(state.model_dump(mode="json"))
