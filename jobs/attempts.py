@@ -9,9 +9,9 @@ from runs import atomic, seal
 from runs.directory import RunDirectory
 from runs.manifest import Manifest, now
 
-_STAYS = {"attempts", "recipe.yaml"}
-_SLURM = ("configs/job.id", "configs/job.sbatch", "logs/slurm.log")
-"""Slurm has the last one open: both attempts write to it, so that the earlier keeps a copy."""
+_OURS = ("recipe.yaml", "configs/job.id", "configs/job.sbatch")
+_OPEN = "logs/slurm.log"
+"""Slurm has it open for the new attempt: the earlier one gets a copy."""
 
 
 def begin_again(run: RunDirectory) -> int:
@@ -28,16 +28,20 @@ def begin_again(run: RunDirectory) -> int:
     old = Manifest.load(run.manifest)
     before = RunDirectory(run.attempts / str(old.attempt))
     before.path.mkdir(parents=True)
-    for entry in list(run.path.iterdir()):
-        if entry.name not in _STAYS:
-            entry.rename(before.path / entry.name)
-    shutil.copy2(run.recipe, before.recipe)
-    seal.seal(before)  # its paths are what they were; Slurm may have added a line to its log meanwhile
-    for folder in run.folders:
-        folder.mkdir(exist_ok=True)
-    run.live.mkdir(mode=0o700, exist_ok=True)
-    for name in _SLURM:
+    for folder in before.folders:
+        folder.mkdir()
+    _copy(run.path / _OPEN, before.path / _OPEN)
+    for path in sorted(run.path.iterdir()):
+        if path in run.folders:
+            for entry in sorted(path.iterdir()):
+                if entry != run.path / _OPEN:
+                    entry.rename(before.path / path.name / entry.name)
+        elif path != run.attempts:
+            path.rename(before.path / path.name)
+    seal.seal(before)  # the copy may hold a line more than what was sealed
+    for name in _OURS:
         _copy(before.path / name, run.path / name)
+    run.live.mkdir(mode=0o700, exist_ok=True)
     new = Manifest(
         id=old.id, recipe=old.recipe, state="submitted", created=now(), allocation=old.allocation,
         attempt=old.attempt + 1, versions={key: old.versions[key] for key in ("dashcam", "python")},

@@ -17,7 +17,7 @@ from loadtests import progress, records
 from prometheus import snapshot
 from prometheus.client import Client
 from reports import build
-from runs import seal
+from runs import atomic, seal
 from runs.manifest import PhaseSpan, now
 
 
@@ -91,7 +91,14 @@ class Ending:
         with self.step("the last record"):
             self._journal.set(endpoints={}, scratch="")
         with self.step("the seal"):
+            self._close_slurm_log()
             seal.seal(self._run)
+
+    def _close_slurm_log(self) -> None:
+        """Put a copy in place of the log that Slurm has open: what it adds after the seal would break it."""
+        log = self._run.logs / "slurm.log"
+        if log.is_file():
+            atomic.write(log, log.read_bytes())
 
     def _keep_copy(self) -> None:
         """Keep the continuous copy where no block was made of it: what was recorded is not thrown away."""

@@ -66,9 +66,11 @@ class Cluster:
         """Wait for the job's end; the run must be sealed and nothing may be left of it."""
         self.lab.wait_ended(job, timeout=within)
         assert run.sealed, self._why(run)
-        assert seal.verify(run).intact
+        verified = seal.verify(run)
+        assert verified.intact, verified
         assert list(identity.tagged(run.id)) == []
-        assert self.lab.processes(job) == []
+        left = [Path(f"/proc/{pid}/cmdline").read_text() for pid in self.lab.processes(job)]
+        assert not left, left
         assert not list(Path("/tmp").glob(f"dashcam-*-{run.id}*"))  # noqa: S108
         return Manifest.load(run.manifest)
 

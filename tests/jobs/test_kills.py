@@ -62,14 +62,14 @@ def test_killed_step_daemon_winds_the_run_up(cluster):
     cluster.wait_running(run, job)
     guard = parent(Manifest.load(run.manifest).supervisor.pid)
     kill(parent(guard))
-    poll(lambda: run.sealed and not list(identity.tagged(run.id)), 60, "the run was not wound up")
+    poll(lambda: run.sealed and identity.start_ticks(guard) is None, 60, "the run was not wound up")
     cluster.lab.run_as_user(["scancel", job])
     assert cluster.wait_sealed(run, job).ending == "cancelled"
     assert snapshot.blocks(run.tsdb)[0].samples > 500
 
 
 def test_lost_head_is_recovered_from_the_copy(cluster):
-    """All of the job's processes on all nodes killed at once, their disks gone: `list` elsewhere makes the recording."""
+    """All of the job killed at once, the disks of its nodes gone: `list` makes the recording elsewhere."""
     run, job = cluster.submit(200)
     cluster.wait_running(run, job)
     supervisor = Manifest.load(run.manifest).supervisor.pid
@@ -94,7 +94,7 @@ def test_requeued_job_is_a_new_attempt(cluster):
     run, job = cluster.submit(12)
     cluster.wait_running(run, job)
     cluster.lab.run_as_user(["scontrol", "requeue", job])
-    poll(lambda: (run.attempts / "1" / "run.json").is_file(), 90, f"job {job} made no second attempt")
+    poll((run.attempts / "1" / "run.json").is_file, 90, f"job {job} made no second attempt")
     manifest = cluster.wait_sealed(run, job, within=150)
     assert manifest.attempt == 2
     assert manifest.ending == "completed", manifest.reason
