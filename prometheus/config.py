@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from prometheus import rules
 from prometheus.version import Version
 from runs import atomic
 
@@ -51,7 +52,7 @@ class Scrape:
 
 
 def write_config(directory: Path, scrapes: Iterable[Scrape], *, run_id: str, interval: float, version: Version) -> Path:
-    """Write prometheus.yml and targets-*.json into `directory`; returns the path of prometheus.yml. Raises OSError."""
+    """Write prometheus.yml, its rules and targets-*.json into `directory`; returns prometheus.yml. Raises OSError."""
     named = groups(scrapes)
     for name, group in named.items():
         targets = [
@@ -62,6 +63,7 @@ def write_config(directory: Path, scrapes: Iterable[Scrape], *, run_id: str, int
             for scrape in group
         ]
         atomic.write(directory / _target_file(name), json.dumps(targets, indent=2) + "\n")
+    atomic.write(directory / rules.FILE, rules.render(interval))
     path = directory / "prometheus.yml"
     atomic.write(path, render(named, interval=interval, version=version))
     return path
@@ -76,6 +78,7 @@ def render(groups: dict[str, list[Scrape]], *, interval: float, version: Version
             "scrape_timeout": _duration(min(interval, 10.0)),
             "evaluation_interval": duration,
         },
+        "rule_files": [rules.FILE],
         "scrape_configs": [_scrape_config(name, group[0], version) for name, group in groups.items()],
     }
     return yaml.safe_dump(config, sort_keys=False)
