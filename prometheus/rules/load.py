@@ -4,7 +4,7 @@ from prometheus.rules.base import Alert, Group, Record, directed, rate, ratio, t
 
 _ENDED = rate("load_requests_total")
 _ERRORS = ratio(rate("load_requests_total", 'outcome="error"'), _ENDED)
-_LAG = dict((record.name, record) for record in times("load:lag_seconds", "load_client_lag_seconds"))
+_LAG = {record.name: record for record in times("load:lag_seconds", "load_client_lag_seconds")}
 
 GROUP = Group(
     "load",
