@@ -4,8 +4,14 @@ from pathlib import Path
 
 from tests.prometheus.rulebook import check, fires, series
 
-RUNNING = [series("run_phase", "0x120", job="load", phase="setup"), series("run_phase", "1x120", job="load", phase="steady")]
-SETTING_UP = [series("run_phase", "1x120", job="load", phase="setup"), series("run_phase", "0x120", job="load", phase="steady")]
+RUNNING = [
+    series("run_phase", "0x120", job="load", phase="setup"),
+    series("run_phase", "1x120", job="load", phase="steady"),
+]
+SETTING_UP = [
+    series("run_phase", "1x120", job="load", phase="setup"),
+    series("run_phase", "0x120", job="load", phase="steady"),
+]
 
 
 def test_target_down(tmp_path: Path) -> None:
@@ -62,7 +68,10 @@ def test_errors_and_client(tmp_path: Path) -> None:
     wanted = [
         fires("ServiceErrorsHigh", {"job": "svc", "summary": "svc on n fails 20% of its requests"}),
         fires("LoadErrorsHigh", {"job": "load", "summary": "20% of the load's requests fail"}),
-        fires("ClientSaturated", {"job": "load", "summary": "a load process on n uses 1 of its one core: it measures itself"}),
+        fires(
+            "ClientSaturated",
+            {"job": "load", "summary": "a load process on n uses 1 of its one core: it measures itself"},
+        ),
         fires("ClientLate", {"job": "load", "summary": "requests leave late: p99 of the client's lag on n is 492ms"}),
     ]
     well = [
@@ -156,7 +165,9 @@ def test_watching(tmp_path: Path) -> None:
         fires("LustreValuesOld", None),
         fires("LustreUnhealthy", side | {"summary": "the Lustre client of n says that it is not healthy"}),
         fires("LustreHangs", side | {"summary": hangs}),
-        fires("PostgresUnreachable", {"job": "vectors", "summary": "the exporter cannot reach PostgreSQL of vectors on n"}),
+        fires(
+            "PostgresUnreachable", {"job": "vectors", "summary": "the exporter cannot reach PostgreSQL of vectors on n"}
+        ),
     ]
     check(tmp_path, (given, [], wanted))
 
