@@ -18,7 +18,7 @@ def series(metric, values, *, job="svc", **labels):
 
 
 def histogram(metric, buckets, *, total=0.0, job="svc", **labels):
-    """Return the series of a histogram that gains `buckets` (bound: count up to it) each second, and `total` seconds."""
+    """Return the series of a histogram that gains `buckets` (bound: count up to it) and `total` each second."""
     bounds = [series(f"{metric}_bucket", f"0+{n}x100", job=job, le=le, **labels) for le, n in buckets.items()]
     count = list(buckets.values())[-1]
     ends = [series(f"{metric}_sum", f"0+{total}x100", job=job, **labels)]
