@@ -78,7 +78,7 @@ def test_a_file_stays_where_it_is_and_a_variable_is_kept(tmp_path, monkeypatch):
 def test_a_secret_that_is_not_there(more, tmp_path, monkeypatch):
     """What is missing is said with its name, before anything is started."""
     monkeypatch.delenv("NO_SUCH_ONE", raising=False)
-    with pytest.raises(RemoteError, match="NO_SUCH_ONE|/none/such"):
+    with pytest.raises(RemoteError, match=r"NO_SUCH_ONE|/none/such"):
         remote.resolve(asked(**more), lambda _name, _value: tmp_path / "x")
 
 
