@@ -38,8 +38,8 @@ def export(blocks: Path, target: Path, labels: Mapping[str, str]) -> list[Path]:
         temporary = target / f".{path.name}.tmp"
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.copytree(blocks / path.name, temporary)
-        meta = json.loads((temporary / "meta.json").read_bytes())
-        atomic.write(temporary / "meta.json", json.dumps(meta | {"thanos": section(temporary, labels)}, indent=4) + "\n")
+        meta = json.loads((temporary / "meta.json").read_bytes()) | {"thanos": section(temporary, labels)}
+        atomic.write(temporary / "meta.json", json.dumps(meta, indent=4) + "\n")
         temporary.rename(path)
     return made
 
