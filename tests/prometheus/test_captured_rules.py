@@ -11,8 +11,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
 
+from exporters.collector import Context
 from exporters.exposition import Parser
+from exporters.gpu import Gpu
+from exporters.lustre import COLLECTOR as LUSTRE
 from prometheus import replay, rules, snapshot
 
 FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures"
@@ -40,9 +45,9 @@ pytestmark = [
 class Page:
     """The samples of a captured page."""
 
-    def __init__(self, job):
+    def __init__(self, job, content=None):
         self.job = job
-        page = Parser().parse((FIXTURES / PAGES[job]).read_bytes())
+        page = Parser().parse(content if content is not None else (FIXTURES / PAGES[job]).read_bytes())
         self.samples = [
             (sample, _grows(sample, page.types)) for sample in page.samples if not sample.name.endswith("_created")
         ]
@@ -77,6 +82,23 @@ class Page:
         return lower
 
 
+def sidecars(place):
+    """Return the pages of our sidecars over what was captured: four H100 by dcgm-exporter, a Lustre 2.14 client."""
+    dcgm = (FIXTURES / "dcgm-exporter" / "synthetic-h100x4-hpc_job.prom").read_bytes()
+    lctl = place / "lctl"
+    lctl.write_text(f"#!/bin/sh\nexec cat {FIXTURES / 'lustre' / 'ddn-2.14.0_ddn259-client' / 'client_excerpt.txt'}\n")
+    lctl.chmod(0o755)
+    bare = Context(proc_root=place, sys_root=place, environment={"PATH": f"{place}:/usr/bin:/bin"})
+    found = {"gpus": Gpu(Context(), lambda: dcgm).collect(), "lustre": LUSTRE.create(bare).collect()}
+    pages = {}
+    for job, families in found.items():
+        told = type("Told", (), {"collect": lambda _self, families=families: families})()
+        registry = CollectorRegistry()
+        registry.register(told)
+        pages[job] = Page(job, generate_latest(registry))
+    return pages
+
+
 def _grows(sample, kinds):
     """Tell whether a sample is of a counter; one of PostgreSQL's is not typed as such."""
     base = re.sub(r"_(bucket|sum|count)$", "", sample.name)
@@ -99,8 +121,9 @@ def recorded(tmp_path_factory):
     """What the rules make of all pages at once, by series name, labels beside the kept ones, and job."""
     place = tmp_path_factory.mktemp("captured")
     metrics = defaultdict(list)
-    for job in PAGES:
-        for name, lines in Page(job).openmetrics().items():
+    pages = {job: Page(job) for job in PAGES} | sidecars(place)
+    for page in pages.values():
+        for name, lines in page.openmetrics().items():
             metrics[name] += lines
     (place / "pages.txt").write_text("".join(line for lines in metrics.values() for line in lines) + "# EOF\n")
     command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(place / "pages.txt"), str(place / "tsdb")]
@@ -111,7 +134,8 @@ def recorded(tmp_path_factory):
         for group in yaml.safe_load(rules.render(1.0))["groups"]:
             for rule in group["rules"]:
                 for series in opened.client.query(rule["expr"], START + SECONDS - 1) if "record" in rule else ():
-                    direction = rule.get("labels", {}).get("direction", "")
+                    own = (rule.get("labels", {}).get("direction"), series.labels.get("gpu"), series.labels.get("fs"))
+                    direction = " ".join(filter(None, own))
                     assert series.labels.keys() >= {"run_id", "job", "node"}
                     found[rule["record"], direction, series.labels["job"]] = float(series.values[0])
     return found
@@ -227,3 +251,23 @@ def test_node(recorded):
     assert recorded["node:memory_used_ratio", "", "node"] == pytest.approx(1 - free)
     read = page.total("node_disk_read_bytes_total", device=lambda text: not text.startswith("zram"))
     assert recorded["node:disk_bytes_rate", "read", "node"] == pytest.approx(0.01 * read)
+
+
+def test_gpus(recorded):
+    """Four GPUs, one of which two jobs share: each is counted once."""
+    assert names(recorded, "gpus") == {
+        f"gpu:{what} {gpu}" for what in ("utilization_ratio", "memory_used_ratio", "power_watts") for gpu in "0123"
+    }
+    page = (FIXTURES / "dcgm-exporter" / "synthetic-h100x4-hpc_job.prom").read_text()
+    for gpu in "0123":
+        watts = float(re.search(rf'^DCGM_FI_DEV_POWER_USAGE{{gpu="{gpu}".* (\S+)$', page, re.MULTILINE)[1])
+        busy = float(re.search(rf'^DCGM_FI_DEV_GPU_UTIL{{gpu="{gpu}".* (\S+)$', page, re.MULTILINE)[1])
+        assert recorded["gpu:power_watts", gpu, "gpus"] == pytest.approx(watts)
+        assert recorded["gpu:utilization_ratio", gpu, "gpus"] == pytest.approx(busy / 100)
+        assert 0 < recorded["gpu:memory_used_ratio", gpu, "gpus"] < 1
+
+
+def test_lustre(recorded):
+    """A real client's bytes and operations, by file system."""
+    assert {"lustre:bytes_rate read a361000", "lustre:operations_rate a361000"} <= names(recorded, "lustre")
+    assert recorded["lustre:bytes_rate", "read a361000", "lustre"] == pytest.approx(0.01 * 44179456)
