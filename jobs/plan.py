@@ -15,7 +15,7 @@ from loadtests.kinds import registry as generators
 from loadtests.plan import LoadPlan, Series, Target
 from loadtests.share import processes
 from loadtests.tools.base import ToolKind
-from prometheus import server
+from prometheus import remote, server
 from prometheus.config import Bearer, Scrape, write_config
 from prometheus.version import Version
 from prometheus.web import Credentials, WebFiles, write_web_config
@@ -193,14 +193,26 @@ class Planner:
         binary = find_program("prometheus")
         version = Version.of(binary)
         self.versions["prometheus"] = str(version)
+        store, flush = None, None
+        if asked := self.recipe.watch.remote_write:
+            try:
+                store, flush = remote.resolve(asked, self.run.secret), remote.FLUSH
+            except remote.RemoteError as error:
+                raise PlanError(str(error)) from error
         config = write_config(
-            self.run.configs, scrapes, run_id=self.run.id, interval=self.recipe.watch.interval, version=version
+            *(self.run.configs, scrapes),
+            run_id=self.run.id,
+            interval=self.recipe.watch.interval,
+            version=version,
+            store=store,
         )
         return Program(
             name="prometheus",
             role="prometheus",
             node=0,
-            argv=tuple(server.live_command(binary, config, self.scratch / "prometheus", address, web.config)),
+            argv=tuple(
+                server.live_command(binary, config, self.scratch / "prometheus", address, web.config, flush=flush)
+            ),
             probe=HttpProbe(
                 f"http://{address}/-/ready", basic=(web.credentials.user, web.password_file), refuses_strangers=True
             ),

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from prometheus import replay, snapshot
+from prometheus import replay, rules, snapshot
 from prometheus.client import Client, PrometheusError
+from reports import alerts, exact, html, panels, series, summary, verdict
 from reports import evidence as evidence_module
-from reports import exact, html, panels, series, summary, verdict
 from reports.evidence import Evidence
 from reports.series import Grid
 from runs import atomic
@@ -38,6 +38,7 @@ def build(run: RunDirectory, scratch: Path) -> Verdict:
             judged = verdict.judge(evidence)
             grid = _grid(run, evidence)
             drawn, absent = series.charts(recorded, grid)
+            fired = alerts.gather(run.configs / rules.FILE, recorded, evidence.span, evidence.recipe.watch.interval)
     except ManifestError as error:
         raise ReportError(str(error)) from error
     except ValidationError as error:
@@ -46,6 +47,7 @@ def build(run: RunDirectory, scratch: Path) -> Verdict:
     charts = sorted([*exact.charts(evidence, grid), *drawn], key=lambda chart: order.index(chart.group))
     drawing = html.Drawing(grid, tuple(charts), tuple(absent))
     facts = summary.summarise(evidence, judged)
+    facts["alerts"] = None if fired is None else [one.row() for one in fired]
     facts["recorder"] = drawing.cost(evidence.measured.phases)
     recipe = run.recipe.read_text(encoding="utf-8", errors="replace") if run.recipe.is_file() else ""
     page = html.render(evidence, judged, facts, drawing, recipe)

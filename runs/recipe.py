@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from runs.phase import UNMEASURED, Phase
+from runs.remote_write import RemoteWrite
 from runs.scenario import SCHEDULE_SEED, Scenario
 from runs.search import Search, judged
 from runs.strict import Name, Strict
@@ -35,6 +36,7 @@ class Watch(Strict):
     interval: Duration = Field(1.0, ge=0.1, le=60)
     exporters: tuple[str, ...] = Field(("node", "cgroup", "process"), description="sidecars on every node")
     grafana: Literal["auto", "off"] = "auto"
+    remote_write: RemoteWrite | None = Field(None, description="a site's store that the series are sent to as well")
 
 
 class Service(Strict):
