@@ -88,26 +88,20 @@ def _places(panels: list[Json]) -> Iterator[str]:
 
 
 def _panel(panel: Json) -> Iterator[str]:
-    if panel["type"] not in PANEL_TYPES:
-        yield f"type {panel['type']} is not one of {', '.join(sorted(PANEL_TYPES))}"
-    if not panel.get("title"):
-        yield "it has no title"
-    if panel["type"] == "row":
-        return
-    if not panel.get("description"):
-        yield "it has no description"
-    if panel.get("datasource", {}).get("uid") != UID:
-        yield f"its data source is not {UID}"
-    if panel["type"] in _UNITLESS:
-        return
-    if not panel.get("fieldConfig", {}).get("defaults", {}).get("unit"):
-        yield "it has no unit"
-    targets = panel.get("targets", [])
-    if not targets:
-        yield "it has no query"
+    kind, targets = panel["type"], panel.get("targets", [])
     refs = [target.get("refId") for target in targets]
-    if len(set(refs)) < len(refs) or not all(refs):
-        yield f"its queries' refIds are not distinct: {refs}"
+    asks = kind not in _UNITLESS
+    unit = panel.get("fieldConfig", {}).get("defaults", {}).get("unit")
+    holds = {
+        f"type {kind} is not one of {', '.join(sorted(PANEL_TYPES))}": kind in PANEL_TYPES,
+        "it has no title": panel.get("title"),
+        "it has no description": kind == "row" or panel.get("description"),
+        f"its data source is not {UID}": kind == "row" or panel.get("datasource", {}).get("uid") == UID,
+        "it has no unit": not asks or unit,
+        "it has no query": not asks or targets,
+        f"its queries' refIds are not distinct: {refs}": len(set(refs)) == len(refs) and all(refs),
+    }
+    yield from (words for words, true in holds.items() if not true)
     for target in targets:
         yield from _target(target)
 

@@ -317,7 +317,7 @@ def state_timeline(
     }
     defaults: dict[str, Any] = {
         "color": {"mode": "thresholds"},
-        "custom": {"lineWidth": 0, "fillOpacity": 85, "spanNulls": False, "insertNulls": False},
+        "custom": {"lineWidth": 0, "fillOpacity": 85},
         "mappings": [{"type": "value", "options": mapping}],
     }
     if missing:
@@ -335,7 +335,8 @@ def text(title: str, description: str, content: str, *, width: int = 24, height:
 
 def row(title: str, *, collapsed: bool = False) -> dict[str, Any]:
     """Head the panels below; `grafana.layout` gives its place."""
-    return {**_clean(core.RowPanel(title=title, collapsed=collapsed)), "collapsed": collapsed, "panels": []}
+    made = _clean(core.RowPanel(title=title))
+    return {"type": made["type"], "title": made["title"], "collapsed": collapsed, "panels": []}
 
 
 def dashboard(
@@ -405,14 +406,14 @@ def _panel(  # noqa: PLR0917 - its callers are the builders above, which pass al
     kind.targets = [_target(ref, query, target_format) for ref, query in zip(_refs(), queries, strict=False)]
     kind.maxDataPoints = None
     kind.extraJson = {
-        "options": dict(options),
         "fieldConfig": {
             "defaults": {**defaults, "unit": unit, "thresholds": thresholds},
             "overrides": list(overrides),
         },
         "transformations": list(transformations),
     }
-    return Panel(_clean(kind), width, height, needs)
+    # Of grafanalib's own options some are stale: ours stand in their place, not beside them.
+    return Panel({**_clean(kind), "options": dict(options)}, width, height, needs)
 
 
 def _refs() -> Iterable[str]:

@@ -13,7 +13,7 @@ import yaml
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::\w+)?\}|(\w+))")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"' + r"|'(?:[^'\\]|\\.)*'|`[^`]*`")
 _LABELS = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", re.IGNORECASE)
-_NAME = re.compile(r"(?<![\w:.$])[a-zA-Z_:][\w:]*(?!\s*[\w:(])")
+_NAME = re.compile(r"(?<![\w:.$])[a-zA-Z_:][\w:]*(?![\w:]|\s*\()")
 _WORDS = frozenset({"and", "or", "unless", "bool", "offset", "inf", "nan", "start", "end", "by", "without", "on"})
 _FUNCTION = re.compile(r"(\w+)\s*\(\s*$")
 
