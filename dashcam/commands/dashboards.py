@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from dashcam import arguments
 from grafana import archive, check, known, presence, promql
 from grafana.board import Board, View
@@ -92,7 +94,11 @@ def _look(run: RunDirectory, options: argparse.Namespace) -> int:
     if not blocks:
         print(f"dashcam: {run.id} holds no series: the run ended before the first scrape", file=sys.stderr)
         return exits.FAILED
-    recipe = Recipe.model_validate(Manifest.load(run.manifest).recipe)
+    try:
+        recipe = Recipe.model_validate(Manifest.load(run.manifest).recipe)
+    except ValidationError as error:
+        print(f"dashcam: {run.id} was made by another dashcam, which knows more of recipes: {error}", file=sys.stderr)
+        return exits.FAILED
     first, last = min(block.start for block in blocks), max(block.end for block in blocks)
     window = presence.Window(run.id, first, last, recipe.watch.interval)
     with (

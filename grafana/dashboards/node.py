@@ -194,11 +194,11 @@ BOARD = Board(
                     "binBps",
                     Query(
                         "{{node}} {{device}} in",
-                        f"sum by (node, device) (rate(node_network_receive_bytes_total{{NODE,{_DEVICES}}}[RATE])) > 0",
+                        f"sum by (node, device) (rate(node_network_receive_bytes_total{{NODE,{_DEVICES}}}[RATE]))",
                     ),
                     Query(
                         "{{node}} {{device}} out",
-                        f"sum by (node, device) (rate(node_network_transmit_bytes_total{{NODE,{_DEVICES}}}[RATE])) > 0",
+                        f"sum by (node, device) (rate(node_network_transmit_bytes_total{{NODE,{_DEVICES}}}[RATE]))",
                     ),
                 ),
                 timeseries(

@@ -2,7 +2,7 @@
 
 from grafana.board import Board
 from grafana.layout import Section
-from grafana.needs import generators, kinds
+from grafana.needs import Needs, generators, kinds
 from grafana.palette import BAD, BLUE, CLIENT, GREEN, ORANGE, P50, P95, P99, SERVICE
 from grafana.panels import stat, text, timeseries
 from grafana.queries import Query, quantiles, ratio
@@ -23,7 +23,10 @@ BOARD = Board(
     name="retrieval",
     title="Retrieval",
     description="Vector stores: what was found and how fast, and what each store says of itself.",
-    needs=kinds("pgvector", "chroma", "faiss", "qdrant", "milvus", "weaviate"),
+    # PostgreSQL is one of them only where vectors are searched.
+    needs=Needs(
+        kinds=frozenset({"chroma", "faiss", "qdrant", "milvus", "weaviate"}), generators=frozenset({"vector", "rag"})
+    ),
     sections=[
         Section(
             "Searches, by the client",
