@@ -29,6 +29,8 @@ _KEYS = (
 _FIELD = ("unit", "min", "max", "decimals", "noValue", "color", "thresholds", "mappings", "custom")
 """Keys of a panel and of its field's defaults that Grafana of today reads; grafanalib puts three dozen others."""
 
+_NO_LEGEND = {"displayMode": "list", "placement": "bottom", "showLegend": False, "calcs": []}
+
 Step = tuple[float, str]
 """From this value on, this colour."""
 
@@ -127,6 +129,7 @@ def stat(
         "textMode": "value",
         "wideLayout": True,
         "showPercentChange": False,
+        "percentChangeColorMode": "standard",
     }
     defaults: dict[str, Any] = {"color": {"mode": "thresholds"}, "noValue": missing}
     if decimals is not None:
@@ -184,6 +187,7 @@ def bar_gauge(
         "showUnfilled": True,
         "sizing": "auto",
         "namePlacement": "auto",
+        "legend": _NO_LEGEND,
         "minVizWidth": 8,
         "minVizHeight": 16,
         "maxVizHeight": 40,
@@ -271,7 +275,7 @@ def table(
     options = {
         "showHeader": True,
         "cellHeight": "sm",
-        "footer": {"show": False, "reducer": ["sum"], "countRows": False},
+        "frameIndex": 0,
         "sortBy": [{"displayName": sort, "desc": True}] if sort else [],
     }
     defaults = {
@@ -308,7 +312,7 @@ def state_timeline(
         "mergeValues": True,
         "rowHeight": 0.8,
         "perPage": 20,
-        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
+        "legend": _NO_LEGEND,
         "tooltip": {"mode": "single", "sort": "none"},
     }
     mapping = {
