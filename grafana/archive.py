@@ -27,7 +27,7 @@ def write(
     """
     interval = recipe.watch.interval
     live = View(interval=interval, refresh=f"{max(_REFRESH, interval):g}s", run=run_id)
-    view = live if span is None else View(interval, (_moment(span[0]), _moment(span[1])), "", run_id)
+    view = live if span is None else View(interval, (_moment(span[0]), _moment(span[1])), "", run_id, over=True)
     return write_all(directory, fitting(recipe), view)
 
 

@@ -16,13 +16,14 @@ TAG = "dashcam"
 class View:
     """What of a run a dashboard shows. `interval`: seconds between scrapes; `run`: the run that is chosen at first.
 
-    `time` and `refresh` as Grafana writes them.
+    `time` and `refresh` as Grafana writes them; `over`: the time is that of a run that has ended.
     """
 
     interval: float = 1.0
     time: tuple[str, str] = ("now-15m", "now")
     refresh: str = "5s"
     run: str | None = None
+    over: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Board:
             uid=self.uid,
             title=f"dashcam: {self.title}",
             description=self.description,
-            panels=place(self.sections),
+            panels=place(self.sections, whole=view.over),
             variables=[_run(view), _node()],
             annotations=[_phases(view)],
             links=[_link()],

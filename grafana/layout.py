@@ -19,24 +19,42 @@ class Section:
     needs: Needs = ANY
 
 
-def place(sections: Iterable[Section]) -> list[dict[str, Any]]:
-    """Return the sections' panels as JSON, with ids from 1 on and places that do not overlap."""
+def place(sections: Iterable[Section], *, whole: bool = False) -> list[dict[str, Any]]:
+    """Return the sections' panels as JSON, with ids from 1 on and places that do not overlap.
+
+    A line that panels do not fill is shared out among them: which panels there are depends on the run. `whole`: panels
+    of one figure tell of the whole time that is shown, and not of its end.
+    """
     placed: list[dict[str, Any]] = []
     top = 0
     for section in sections:
         if section.title:
             placed.append({**row(section.title), "id": len(placed) + 1, "gridPos": _grid(0, top, COLUMNS, 1)})
             top += 1
-        left = height = 0
-        for panel in section.panels:
-            if left + panel.width > COLUMNS:
-                left, top, height = 0, top + height, 0
-            place = _grid(left, top, panel.width, panel.height)
-            placed.append({**panel.json, "id": len(placed) + 1, "gridPos": place})
-            left += panel.width
-            height = max(height, panel.height)
-        top += height
+        for line in _lines(section.panels):
+            left, height = 0, max(panel.height for panel in line)
+            for panel, width in zip(line, _widths(line), strict=True):
+                json = panel.of_all() if whole else panel.json
+                placed.append({**json, "id": len(placed) + 1, "gridPos": _grid(left, top, width, panel.height)})
+                left += width
+            top += height
     return placed
+
+
+def _lines(panels: Iterable[Panel]) -> list[list[Panel]]:
+    lines: list[list[Panel]] = []
+    for panel in panels:
+        if not lines or sum(each.width for each in lines[-1]) + panel.width > COLUMNS:
+            lines.append([])
+        lines[-1].append(panel)
+    return lines
+
+
+def _widths(line: Sequence[Panel]) -> list[int]:
+    """Return the widths of a line's panels, grown in proportion until they fill it."""
+    total = sum(panel.width for panel in line)
+    ends = [round(sum(panel.width for panel in line[: place + 1]) * COLUMNS / total) for place in range(len(line))]
+    return [end - start for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def _grid(left: int, top: int, width: int, height: int) -> dict[str, int]:

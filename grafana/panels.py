@@ -8,7 +8,7 @@ null that is not meant to be (Grafana's own models refuse a null where an object
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from grafanalib import core
@@ -31,6 +31,8 @@ _FIELD = ("unit", "min", "max", "decimals", "noValue", "color", "thresholds", "m
 
 _NO_LEGEND = {"displayMode": "list", "placement": "bottom", "showLegend": False, "calcs": []}
 
+_CALCS = {"mean": "mean", "max": "highest", "min": "lowest"}
+
 Step = tuple[float, str]
 """From this value on, this colour."""
 
@@ -43,11 +45,21 @@ class Panel:
     width: int
     height: int
     needs: Needs = ANY
+    whole: str | None = None
+    """The calculation by which a panel of one figure tells of a whole run, where its last value says little of it."""
 
     @property
     def title(self) -> str:
         """Its heading."""
         return str(self.json["title"])
+
+    def of_all(self) -> Mapping[str, Any]:
+        """Return the panel as it is to tell of the whole time that is shown; the title says by which figure."""
+        if self.whole is None:
+            return self.json
+        options = self.json["options"]
+        reduced = {**options, "reduceOptions": {**options["reduceOptions"], "calcs": [self.whole]}}
+        return {**self.json, "title": f"{self.title} ({_CALCS[self.whole]})", "options": reduced}
 
 
 def timeseries(
@@ -115,13 +127,16 @@ def stat(
     needs: Needs = ANY,
     steps: Sequence[Step] = (),
     base: str = palette.BLUE,
-    calc: str = "lastNotNull",
+    whole: str | None = None,
     decimals: int | None = None,
     missing: str = "none",
 ) -> Panel:
-    """Show one figure large, with its course below. `missing` stands where there is no value."""
+    """Show the last figure large, with its course below. `missing` stands where there is no value.
+
+    `whole` (mean, max, min) is told in its place of a run that is over.
+    """
     options = {
-        "reduceOptions": {"calcs": [calc], "fields": "", "values": False},
+        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
         "colorMode": "value",
         "graphMode": "none" if query.instant else "area",
         "justifyMode": "auto",
@@ -135,9 +150,10 @@ def stat(
     if decimals is not None:
         defaults["decimals"] = decimals
     kind = core.Stat(thresholds=[])
-    return _panel(
+    made = _panel(
         *(kind, title, description, unit, [query], width, height, needs, options, defaults), steps=steps, base=base
     )
+    return replace(made, whole=whole)
 
 
 def gauge(
@@ -176,11 +192,11 @@ def bar_gauge(
     width: int = 8,
     height: int = 8,
     needs: Needs = ANY,
-    calc: str = "lastNotNull",
+    whole: str | None = None,
 ) -> Panel:
-    """Compare things side by side, a bar each; from 0 to `most`, by default to the longest."""
+    """Compare things side by side, a bar each; from 0 to `most`, by default to the longest. `whole` as for `stat`."""
     options = {
-        "reduceOptions": {"calcs": [calc], "fields": "", "values": False},
+        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
         "displayMode": "basic",
         "orientation": "horizontal",
         "valueMode": "color",
@@ -196,7 +212,8 @@ def bar_gauge(
     if most is not None:
         defaults["max"] = most
     kind = core.BarGauge(thresholds=[])
-    return _panel(*(kind, title, description, unit, queries, width, height, needs, options, defaults), steps=steps)
+    made = _panel(*(kind, title, description, unit, queries, width, height, needs, options, defaults), steps=steps)
+    return replace(made, whole=whole)
 
 
 def heatmap(

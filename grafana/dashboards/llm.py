@@ -108,6 +108,7 @@ _COMMON = Section(
                 "tokens per joule",
                 'sum(service:tokens_rate{NODE,direction="out"}) / (sum(gpu:power_watts{NODE}) > 0)',
             ),
+            whole="mean",
             width=8,
             height=8,
             missing="no GPU power was recorded",
@@ -321,6 +322,7 @@ _TRITON_ROW = Section(
             "In how many instances on average did each model compute?",
             "short",
             Query("{{model}}", "sum by (model) (rate(nv_inference_compute_infer_duration_us{NODE}[RATE])) / 1e6"),
+            whole="mean",
         ),
         timeseries(
             "CPU of the machine, as Triton sees it",

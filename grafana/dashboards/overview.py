@@ -31,6 +31,7 @@ BOARD = Board(
                     "How many requests a second does the service end, by the client's count?",
                     "reqps",
                     Query("ended", "sum(load:request_rate{RUN})"),
+                    whole="mean",
                     base=CLIENT,
                 ),
                 stat(
@@ -38,6 +39,7 @@ BOARD = Board(
                     "Which share of the requests fails?",
                     "percentunit",
                     Query("failed", "max(load:error_ratio{RUN})"),
+                    whole="mean",
                     steps=[(0.001, WARNING), (0.01, BAD)],
                     base=GOOD,
                 ),
@@ -46,6 +48,7 @@ BOARD = Board(
                     "How long does the slowest request of a hundred take, from its intended time?",
                     "s",
                     Query("p99", "max(load:latency_seconds:p99{RUN})"),
+                    whole="max",
                     base=CLIENT,
                 ),
                 stat(
@@ -53,6 +56,7 @@ BOARD = Board(
                     "How many requests are open? An open-loop load that grows without end is past saturation.",
                     "short",
                     Query("in flight", "sum(load:in_flight{RUN})"),
+                    whole="max",
                     base=CLIENT,
                 ),
                 stat(
@@ -60,6 +64,7 @@ BOARD = Board(
                     "How busy are the cores of the busiest node?",
                     "percentunit",
                     Query("busy", "max(node:cpu_busy_ratio{NODE})"),
+                    whole="mean",
                     steps=_SHARE,
                     needs=exporters("node"),
                 ),
@@ -68,6 +73,7 @@ BOARD = Board(
                     "How many alerts are firing now?",
                     "short",
                     Query("firing", 'count(ALERTS{alertstate="firing",run_id=~"$run|"}) or vector(0)'),
+                    whole="max",
                     steps=[(1, BAD)],
                     base=GOOD,
                 ),

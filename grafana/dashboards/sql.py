@@ -134,6 +134,7 @@ BOARD = Board(
                         "in use",
                         "sum(pg_stat_activity_count{NODE}) / max(pg_settings_max_connections{NODE})",
                     ),
+                    whole="max",
                     most=1,
                     steps=[(0.8, ORANGE), (0.95, BAD)],
                     width=6,

@@ -74,12 +74,33 @@ def test_table_shows_labels_then_values_under_their_legends():
 
 
 def test_panels_fill_lines_from_the_left():
-    """What does not fit begins a new line, below the highest of the one before."""
+    """What does not fit begins a new line, below the highest of the one before; a line with room left is shared out."""
     wide, small = panels.timeseries("A", "?", "s", Q, width=16, height=9), panels.stat("B", "?", "s", Q, width=8)
     placed = place([Section("", [wide, small, small]), Section("Next", [small])])
     at = [(p["title"], p["gridPos"]["x"], p["gridPos"]["y"], p["gridPos"]["w"]) for p in placed]
-    assert at == [("A", 0, 0, 16), ("B", 16, 0, 8), ("B", 0, 9, 8), ("Next", 0, 13, 24), ("B", 0, 14, 8)]
+    assert at == [("A", 0, 0, 16), ("B", 16, 0, 8), ("B", 0, 9, 24), ("Next", 0, 13, 24), ("B", 0, 14, 24)]
     assert [panel["id"] for panel in placed] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(("count", "widths"), [(5, [5, 5, 4, 5, 5]), (4, [6] * 4), (6, [4] * 6)])
+def test_a_line_that_lacks_a_panel_has_no_hole(count, widths):
+    """A run without a sidecar has fewer panels, and not a gap where they were."""
+    placed = place([Section("", [panels.stat("B", "?", "s", Q)] * count)])
+    assert [panel["gridPos"]["w"] for panel in placed] == widths
+
+
+def test_one_figure_of_a_run_that_is_over_is_of_all_of_it():
+    """The last value of a load that has stopped says nothing of the run: the title names what is told instead."""
+    stat, plain = panels.stat("Rate", "?", "reqps", Q, whole="mean"), panels.stat("Vectors", "?", "short", Q)
+    board = Board("x", "X", "About x.", [Section("", [stat, plain])])
+    live, ended = board.json(View())["panels"], board.json(View(over=True))["panels"]
+    told = [(panel["title"], panel["options"]["reduceOptions"]["calcs"]) for panel in (*live, *ended)]
+    assert told == [
+        ("Rate", ["lastNotNull"]),
+        ("Vectors", ["lastNotNull"]),
+        ("Rate (mean)", ["mean"]),
+        ("Vectors", ["lastNotNull"]),
+    ]
 
 
 def test_dashboard_is_of_today():
