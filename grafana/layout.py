@@ -47,6 +47,9 @@ def _lines(panels: Iterable[Panel]) -> list[list[Panel]]:
         if not lines or sum(each.width for each in lines[-1]) + panel.width > COLUMNS:
             lines.append([])
         lines[-1].append(panel)
+    # One panel alone on the last line would be as wide as three above it: two lines of two read better.
+    if len(lines) > 1 and len(lines[-1]) == 1 and len(lines[-2]) > 2 and lines[-1][0].width == lines[-2][-1].width:
+        lines[-1].insert(0, lines[-2].pop())
     return lines
 
 

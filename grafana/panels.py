@@ -244,6 +244,7 @@ def heatmap(
         "rowsFrame": {"layout": "auto"},
         "showValue": "never",
         "yAxis": {"axisPlacement": "left", "reverse": False, "unit": unit},
+        "cellValues": {"unit": "short", "decimals": 0},  # samples in a bucket, and not what they measure
         "legend": {"show": True},
         "tooltip": {"mode": "single", "showColorScale": True, "yHistogram": True},
         "exemplars": {"color": palette.VERMILION},

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from grafana.board import Board
 from grafana.layout import Section
-from grafana.needs import kinds
+from grafana.needs import exporters, kinds
 from grafana.palette import (
     BAD,
     BLUE,
@@ -65,6 +65,7 @@ _COMMON = Section(
             "How many requests a second does each server end, by its own count?",
             "reqps",
             Query("{{job}}", "sum by (job) (service:request_rate{NODE})"),
+            needs=kinds("vllm", "openai", "triton"),  # llama.cpp counts none
         ),
         timeseries(
             "Running and waiting",
@@ -75,12 +76,12 @@ _COMMON = Section(
         ),
         timeseries(
             "Saturation",
-            "How full is the KV cache, or how many of the slots are taken?",
+            "How full is the KV cache of the fullest engine?",
             "percentunit",
             Query("{{job}}", "max by (job, node) (service:saturation_ratio{NODE})"),
             most=1,
             steps=[(0.9, BAD)],
-            needs=_STREAMS,
+            needs=_VLLM,
         ),
         timeseries(
             "Time to first token",
@@ -112,7 +113,7 @@ _COMMON = Section(
             width=8,
             height=8,
             missing="no GPU power was recorded",
-            needs=_STREAMS,
+            needs=exporters("gpu"),
         ),
     ],
 )

@@ -3,7 +3,7 @@
 from grafana.board import Board
 from grafana.layout import Section
 from grafana.needs import exporters
-from grafana.palette import BAD, GREY, WARNING
+from grafana.palette import BAD, GOOD, GREY, WARNING
 from grafana.panels import bar_gauge, stat, timeseries
 from grafana.queries import Query
 
@@ -33,11 +33,16 @@ BOARD = Board(
                     stacked=True,
                 ),
                 timeseries(
-                    "Bytes read and written by programs",
-                    "Which program moves data? By system calls: files, sockets and network file systems.",
+                    "Bytes read by programs",
+                    "Which program takes data in? By system calls: files, sockets and network file systems.",
                     "binBps",
-                    Query("{{service}} read", "sum by (service) (rate(process_tree_read_chars_total{NODE}[RATE]))"),
-                    Query("{{service}} written", "sum by (service) (rate(process_tree_write_chars_total{NODE}[RATE]))"),
+                    Query("{{service}}", "sum by (service) (rate(process_tree_read_chars_total{NODE}[RATE]))"),
+                ),
+                timeseries(
+                    "Bytes written by programs",
+                    "Which program gives data out? By system calls: files, sockets and network file systems.",
+                    "binBps",
+                    Query("{{service}}", "sum by (service) (rate(process_tree_write_chars_total{NODE}[RATE]))"),
                 ),
                 timeseries(
                     "Involuntary switches",
@@ -101,7 +106,6 @@ BOARD = Board(
                         "{{node}} {{resource}}",
                         'max by (node, resource) (rate(cgroup_pressure_seconds_total{NODE,kind="some"}[RATE]))',
                     ),
-                    most=1,
                     width=12,
                 ),
                 stat(
@@ -110,6 +114,7 @@ BOARD = Board(
                     "short",
                     Query("kills", "sum(increase(cgroup_memory_oom_kills_total{NODE}[$__range]))", instant=True),
                     steps=[(1, BAD)],
+                    base=GOOD,
                     width=12,
                     height=8,
                     decimals=0,
@@ -173,7 +178,6 @@ BOARD = Board(
                         "{{node}} memory",
                         "max by (node) (rate(node_pressure_memory_waiting_seconds_total{NODE}[RATE]))",
                     ),
-                    most=1,
                 ),
                 timeseries(
                     "Swapping and major faults",

@@ -144,11 +144,12 @@ BOARD = Board(
                 ),
                 timeseries(
                     "Saturation of the service",
-                    "How full is what the service runs out of first: KV cache, slots or connections?",
+                    "How full is what the service runs out of first: the KV cache, or the connections?",
                     "percentunit",
                     Query("{{job}}", "max by (job, node) (service:saturation_ratio{NODE})"),
                     most=1,
                     steps=[(0.9, BAD)],
+                    needs=kinds("vllm", "openai", "pgvector", "postgres"),
                 ),
                 timeseries(
                     "Bytes of the service",

@@ -77,7 +77,7 @@ BOARD = Board(
                     labels=["job", "node", "role", "instance"],
                     columns=[("Slowest scrape", "s"), ("Samples a scrape", "short")],
                     sort="Slowest scrape",
-                    height=9,
+                    height=7,
                 ),
                 timeseries(
                     "Time of a scrape",

@@ -51,6 +51,8 @@ def test_sections_of_other_services_are_left_out():
     assert "KV cache" not in demo
     assert "Batch" in triton
     assert "Time to first token" not in triton
+    assert "Requests ended" in triton
+    assert "Requests ended" not in demo
 
 
 def test_a_command_counts_as_what_it_speaks():

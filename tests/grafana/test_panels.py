@@ -82,7 +82,9 @@ def test_panels_fill_lines_from_the_left():
     assert [panel["id"] for panel in placed] == [1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize(("count", "widths"), [(5, [5, 5, 4, 5, 5]), (4, [6] * 4), (6, [4] * 6)])
+@pytest.mark.parametrize(
+    ("count", "widths"), [(5, [5, 5, 4, 5, 5]), (4, [6] * 4), (6, [4] * 6), (7, [5, 5, 4, 5, 5, 12, 12])]
+)
 def test_a_line_that_lacks_a_panel_has_no_hole(count, widths):
     """A run without a sidecar has fewer panels, and not a gap where they were."""
     placed = place([Section("", [panels.stat("B", "?", "s", Q)] * count)])
