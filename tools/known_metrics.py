@@ -49,6 +49,8 @@ def recorded(path: Path) -> tuple[str, frozenset[str]]:
     """Return a recording's recipe and the names of its metrics."""
     run = RunDirectory(path)
     blocks = snapshot.blocks(run.tsdb)
+    if not blocks:
+        sys.exit(f"{path} holds no series: name a run that has ended")
     start, end = min(block.start for block in blocks), max(block.end for block in blocks)
     with (
         tempfile.TemporaryDirectory() as scratch,

@@ -123,9 +123,11 @@ def _facts(each: presence.Presence) -> Mapping[str, Any]:
 
 
 def _list(found: list[presence.Presence]) -> None:
+    """Print a line a dashboard, and below it the reasons with the panels that are empty for them."""
     for name in dict.fromkeys(each.dashboard for each in found):
         mine = [each for each in found if each.dashboard == name]
         print(f"{name}: {sum(not each.empty for each in mine)} of {len(mine)} panels have data")
-        for each in mine:
-            if each.empty:
-                print(f"  {each.panel}: {each.reason or 'EMPTY, and no reason is known'}")
+        empty = [each for each in mine if each.empty]
+        for reason in dict.fromkeys(each.reason for each in empty):
+            titles = ", ".join(each.panel for each in empty if each.reason == reason)
+            print(f"  {reason or 'EMPTY, AND NO REASON IS KNOWN'}\n    {titles}")
