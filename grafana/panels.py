@@ -17,18 +17,12 @@ from grafanalib._gen import DashboardEncoder
 from grafana import palette
 from grafana.datasource import UID
 from grafana.needs import ANY, Needs
+from grafana.plain import REFS, by_name, clean, overrides
 from grafana.queries import Query
 
 SCHEMA_VERSION = 41
 """Known to Grafana 11.6 and 12; 13 takes it up by one step."""
 SOURCE = {"type": "prometheus", "uid": UID}
-_KEYS = (
-    *("type", "title", "description", "datasource", "targets", "fieldConfig", "options", "transformations"),
-    "transparent",
-)
-_FIELD = ("unit", "min", "max", "decimals", "noValue", "color", "thresholds", "mappings", "custom")
-"""Keys of a panel and of its field's defaults that Grafana of today reads; grafanalib puts three dozen others."""
-
 _NO_LEGEND = {"displayMode": "list", "placement": "bottom", "showLegend": False, "calcs": []}
 
 _CALCS = {"mean": "mean", "max": "highest", "min": "lowest"}
@@ -112,7 +106,7 @@ def timeseries(
     return _panel(
         *(kind, title, description, unit, queries, width, height, needs, options, defaults),
         steps=steps,
-        overrides=[*_overrides(queries), *_by_name(colors or {})],
+        overrides=[*overrides(queries), *by_name(colors or {})],
     )
 
 
@@ -274,7 +268,7 @@ def table(
     `labels` are the columns that tell the things apart; the queries' legends head the values' columns. `columns` gives
     units to columns by name; `unit` is that of the others. `sort` is the column by which rows fall.
     """
-    names = {f"Value #{ref}": query.legend for ref, query in zip(_refs(), queries, strict=False)}
+    names = {f"Value #{ref}": query.legend for ref, query in zip(REFS, queries, strict=False)}
     values = {"Value": queries[0].legend} if len(queries) == 1 else names
     order = [*labels, *values]
     transformations: list[dict[str, Any]] = [{"id": "merge", "options": {}}] if len(queries) > 1 else []
@@ -425,7 +419,7 @@ def _panel(  # noqa: PLR0917 - its callers are the builders above, which pass al
         "steps": [{"value": None, "color": base}, *({"value": at, "color": color} for at, color in steps)],
     }
     kind.title, kind.description, kind.dataSource = title, description, SOURCE
-    kind.targets = [_target(ref, query, target_format) for ref, query in zip(_refs(), queries, strict=False)]
+    kind.targets = [_target(ref, query, target_format) for ref, query in zip(REFS, queries, strict=False)]
     kind.maxDataPoints = None
     kind.extraJson = {
         "fieldConfig": {
@@ -436,10 +430,6 @@ def _panel(  # noqa: PLR0917 - its callers are the builders above, which pass al
     }
     # Of grafanalib's own options some are stale: ours stand in their place, not beside them.
     return Panel({**_clean(kind), "options": dict(options)}, width, height, needs)
-
-
-def _refs() -> Iterable[str]:
-    return (chr(ord("A") + place) for place in range(26))
 
 
 def _target(ref: str, query: Query, target_format: str) -> dict[str, Any]:
@@ -458,51 +448,6 @@ def _target(ref: str, query: Query, target_format: str) -> dict[str, Any]:
     return {**{key: plain[key] for key in keep}, "instant": instant, "range": not instant, "editorMode": "code"}
 
 
-def _overrides(queries: Sequence[Query]) -> list[dict[str, Any]]:
-    found = []
-    for ref, query in zip(_refs(), queries, strict=False):
-        properties: list[dict[str, Any]] = []
-        if query.color is not None:
-            properties.append({"id": "color", "value": {"mode": "fixed", "fixedColor": query.color}})
-        if query.dashed:
-            properties.append({"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 6]}})
-            properties.append({"id": "custom.fillOpacity", "value": 0})
-        if properties:
-            # A legend with a label in it has many names: then the query is what the series have in common.
-            many = "{{" in query.legend
-            matcher = {"id": "byFrameRefID" if many else "byName", "options": ref if many else query.legend}
-            found.append({"matcher": matcher, "properties": properties})
-    return found
-
-
-def _by_name(colors: Mapping[str, str]) -> list[dict[str, Any]]:
-    return [
-        {
-            "matcher": {"id": "byName", "options": name},
-            "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": color}}],
-        }
-        for name, color in colors.items()
-    ]
-
-
 def _clean(panel: core.Panel) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(json.dumps(panel.to_json_data(), cls=DashboardEncoder))
-    kept = {key: plain[key] for key in _KEYS if plain.get(key) not in (None, [])}
-    field = kept.get("fieldConfig", {})
-    if "overrides" in field:
-        field["defaults"] = {key: field["defaults"][key] for key in _FIELD if key in field["defaults"]}
-        field["defaults"].get("custom", {}).pop("displayMode", None)  # of a table: it is `cellOptions` today
-        kept["fieldConfig"] = {"defaults": field["defaults"], "overrides": field["overrides"]}
-    else:
-        kept.pop("fieldConfig", None)  # text and rows show no field
-    return {key: _prune(value) for key, value in kept.items()}
-
-
-def _prune(value: Any) -> Any:
-    """Take nulls out of objects, but for the `value` of a threshold."""
-    if isinstance(value, dict):
-        step = value.keys() == {"value", "color"}
-        return {key: _prune(each) for key, each in value.items() if each is not None or (step and key == "value")}
-    if isinstance(value, list):
-        return [_prune(each) for each in value]
-    return value
+    return clean(plain)
