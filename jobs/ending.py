@@ -9,8 +9,10 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+from grafana import archive
 from jobs import identity
 from jobs.journal import Journal
 from loadtests import progress, records
@@ -19,6 +21,7 @@ from prometheus.client import Client
 from reports import build
 from runs import atomic, seal
 from runs.manifest import PhaseSpan, now
+from runs.recipe import Recipe
 
 
 class Ending:
@@ -62,6 +65,16 @@ class Ending:
         fields = span.model_dump(include=set(PhaseSpan.model_fields))
         return PhaseSpan(**{**fields, "ended": max(span.started, min(span.ended, over))})
 
+    def _dashboards(self) -> None:
+        """Have the dashboards show the whole run: from the first scrape to the last."""
+        blocks, manifest = snapshot.blocks(self._run.tsdb), self._journal.manifest
+        if blocks:
+            first, last = min(block.start for block in blocks), max(block.end for block in blocks)
+            span = datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC)
+        else:
+            span = manifest.created, manifest.ended or now()
+        archive.write(self._run.dashboards, self._run.id, Recipe.model_validate(manifest.recipe), span)
+
     def kill_leftovers(self) -> None:
         """End what still carries the run's id on this node: children that left their program's group."""
         with self.step("the clean-up of processes"):
@@ -81,6 +94,8 @@ class Ending:
         """Judge, render, remove what is not part of the recording, seal."""
         with self.step("the record of the end"):
             self._journal.set(ended=now(), state="ended")
+        with self.step("the dashboards"):
+            self._dashboards()
         with self.step("the report"):
             self._journal.set(verdict=build.build(self._run, scratch))
         with self.step("the series that could not be made into blocks"):

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from grafana import archive
 from jobs import exits, identity
 from jobs.allocations import for_run
 from jobs.allocations.base import Allocation, AllocationError
@@ -140,6 +141,7 @@ class Supervisor:
             }
 
         self.journal.update(change)
+        archive.write(self.run_directory.dashboards, self.run_directory.id, self.recipe)
         return plan
 
     def _start(self, plan: Plan, begin: float) -> None:

@@ -105,6 +105,22 @@ def test_recording_holds_every_source(finished, tmp_path):
     assert seal.verify(run).intact
 
 
+def test_dashboards_show_the_whole_run(finished):
+    """They are part of the recording, and each of their panels has data, or a reason why it has none."""
+    driver, _done = finished
+    run = RunDirectory(driver.runs()[-1])
+    names = {path.stem for path in run.dashboards.iterdir()}
+    assert names == {"overview", "load", "llm", "node", "recorder"}
+    overview = json.loads((run.dashboards / "overview.json").read_text())
+    assert overview["refresh"] == ""
+    assert overview["time"]["from"].startswith("20")
+    assert overview["templating"]["list"][0]["current"]["value"] == run.id
+    done = driver.call("dashboards", "--run", run.id, "--json")
+    panels = json.loads(done.stdout)
+    assert done.returncode == 0, [panel for panel in panels if panel["empty"]]
+    assert sum(not panel["empty"] for panel in panels if panel["dashboard"] == "recorder") >= 12
+
+
 def test_client_and_server_agree(finished, tmp_path):
     """The tokens that the records hold are those that the server counted."""
     run = sealed(finished[0])
