@@ -17,13 +17,15 @@ What = Literal["service", "sidecar", "load", "prometheus", "rule", "elsewhere"]
 class Origin:
     """What brings a metric: one of the service kinds, sidecars or load generators `names`; any where there are none.
 
-    `title` is how a reader knows it; `needs` of a rule are prefixes of what it is made from.
+    `title` is how a reader knows it; `needs` of a rule are prefixes of what it is made from; `otherwise` is the reason
+    where the source was there and well.
     """
 
     what: What
     title: str
     names: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    otherwise: str = ""
 
 
 def _service(title: str, *names: str) -> Origin:
@@ -56,7 +58,14 @@ ORIGINS: Mapping[str, Origin] = {
     "faiss_": _service("Faiss", "faiss"),
     "milvus_": _service("Milvus", "milvus"),
     "weaviate_": _service("Weaviate", "weaviate"),
+    "concurrent_queries_count": _service("Weaviate", "weaviate"),
+    "object_count": _service("Weaviate", "weaviate"),
+    "queries_durations_ms": _service("Weaviate", "weaviate"),
     "qdrant_": _service("Qdrant", "qdrant"),
+    "collection": _service("Qdrant", "qdrant"),
+    "rest_responses_": _service("Qdrant", "qdrant"),
+    "grpc_responses_": _service("Qdrant", "qdrant"),
+    "minio_": _service("MinIO", "minio"),
     "sglang:": _service("SGLang", "sglang"),
     "tgi_": _service("Text Generation Inference", "tgi"),
     "node_": _sidecar("node_exporter", "node"),
@@ -68,6 +77,7 @@ ORIGINS: Mapping[str, Origin] = {
     "page_": _sidecar("the exporter page", "page"),
     "exporter_": Origin("sidecar", "our exporter"),
     "load_": _load("the load"),
+    "load_errors_total": Origin("load", "the load", otherwise="no request failed"),
     "load_files_": _load("fio", "files"),
     "load_operations": _load("fio and k6", "files", "k6", "command"),
     "load_stage_": _load("the load rag", "rag"),
@@ -102,6 +112,9 @@ ORIGINS: Mapping[str, Origin] = {
     "loki_": Origin("elsewhere", "Loki, which no run starts"),
 }
 """Prefixes of names, or whole names."""
+RULED = tuple(prefix for prefix, one in ORIGINS.items() if one.what == "rule")
+"""Prefixes of what the recording rules make."""
+
 
 def origin(metric: str) -> Origin | None:
     """Return what brings a metric, None where the table does not know."""
@@ -112,7 +125,7 @@ def origin(metric: str) -> Origin | None:
 def why_absent(metric: str, recipe: Recipe, reasons: Mapping[str, str]) -> str | None:
     """Say why a run has no series of a metric; None where nothing is known to be the reason.
 
-    `reasons`: by the name of a sidecar, a collector or a service, why it gave nothing.
+    `reasons`: by the name of a sidecar, a collector or a service, why it gave nothing; by `rules`, why no rule did.
     """
     found = origin(metric)
     return None if found is None else _WHY[found.what](found, metric, recipe, reasons)
@@ -138,7 +151,10 @@ def _of_sidecar(found: Origin, metric: str, recipe: Recipe, reasons: Mapping[str
         if name in reasons:
             return f"{found.title}: {reasons[name]}"
         if name == "node":
-            return next((f"node_exporter {part}: {why}" for part, why in reasons.items() if metric.startswith(f"node_{part}_")), None)
+            return next(
+                (f"node_exporter {part}: {why}" for part, why in reasons.items() if metric.startswith(f"node_{part}_")),
+                None,
+            )
     return None
 
 
@@ -146,19 +162,21 @@ def _of_load(found: Origin, metric: str, recipe: Recipe, reasons: Mapping[str, s
     generator = recipe.load.generator
     if found.names and generator not in found.names:
         return f"the load {generator} has no {metric}: it comes of {found.title}"
-    return f"load: {reasons['load']}" if "load" in reasons else None
+    return f"load: {reasons['load']}" if "load" in reasons else found.otherwise or None
 
 
 def _of_rule(found: Origin, metric: str, recipe: Recipe, reasons: Mapping[str, str]) -> str | None:
     for prefix in found.needs:
         if why := why_absent(prefix, recipe, reasons):
             return why
+    if "rules" in reasons:
+        return reasons["rules"]
     if metric.startswith("service:"):
         if not recipe.services:
             return "this run has no service"
-        kinds = sorted({service.kind for service in recipe.services.values()})
-        return f"the recording rules find nothing for {metric.partition(':')[2]} in what {' and '.join(kinds)} tells of itself"
-    return None
+        kinds = " and ".join(sorted({service.kind for service in recipe.services.values()}))
+        return f"the recording rules find nothing for {metric} in what {kinds} tells of itself"
+    return f"the recording rules gave no {metric}: what it is made from was not there"
 
 
 def _of_prometheus(_found: Origin, metric: str, _recipe: Recipe, _reasons: Mapping[str, str]) -> str | None:

@@ -52,7 +52,8 @@ def rendered(run: RunDirectory, scratch: Path, more: Sequence[Path] = ()) -> tup
             judged = verdict.judge(evidence)
             grid = _grid(run, evidence)
             drawn, absent = series.charts(recorded, grid)
-            boards = archive.gather(run.dashboards, more, recorded, _range(grid), evidence.recipe, evidence.sources)
+            files = [*archive.archived(run.dashboards), *more]
+            boards = archive.gather(files, recorded, _range(grid), evidence.recipe, evidence.sources)
     except ManifestError as error:
         raise ReportError(str(error)) from error
     except ValidationError as error:

@@ -26,7 +26,6 @@ from reports.window import TIMES
 from reports.words import clock, count, display, ended_with
 from runs.manifest import Finding, PhaseSpan, Verdict
 
-
 STYLES = ("uPlot.min.css", "report.css", "boards.css")
 SCRIPTS = ("uPlot.iife.min.js", "report.js")
 """What each page has; one with dashboards also `boards.js` and the files panel-*.js, a kind of panel each."""
@@ -197,7 +196,7 @@ def _scripts(drawing: Drawing) -> list[str]:
         return list(SCRIPTS)
     names = (entry.name for entry in (resources.files("reports") / "assets").iterdir())
     kinds = sorted(name for name in names if name.startswith("panel-") and name.endswith(".js"))
-    return [*SCRIPTS, "units.js", "boards.js", *kinds, "boards-start.js"]
+    return [*SCRIPTS, "units.js", "boards.js", "over-time.js", *kinds, "boards-start.js"]
 
 
 @cache

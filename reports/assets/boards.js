@@ -144,24 +144,23 @@
     }
   }
 
-  // Places within a row of panels; a stretch of the grid in which nothing is drawn is made low.
+  // Places within a row of panels: each as high up as it goes, as Grafana's grid does; a line of the grid in which
+  // nothing is drawn is made low.
   function placed(panels) {
     const LOW = 3;
     const found = panels.map((panel) => [panel, { x: panel.at[0], y: panel.at[1], w: panel.at[2], h: panel.at[3] }]);
-    const first = Math.min(...found.map(([, at]) => at.y));
-    found.forEach(([, at]) => (at.y -= first));
-    let saved = 0;
-    for (const y of Array.from(new Set(found.map(([, at]) => at.y))).sort((a, b) => a - b)) {
+    for (const y of new Set(found.map(([, at]) => at.y))) {
       const line = found.filter(([, at]) => at.y === y);
       const end = Math.max(...line.map(([, at]) => at.y + at.h));
       const alone = found.every(([, at]) => at.y === y || at.y >= end || at.y + at.h <= y);
-      line.forEach(([, at]) => (at.to = y - saved));
-      if (alone && line.every(([panel]) => panel.state !== "drawn") && end - y > LOW) {
-        line.forEach(([, at]) => (at.h = LOW));
-        saved += end - y - LOW;
-      }
+      if (alone && line.every(([panel]) => panel.state !== "drawn")) line.forEach(([, at]) => (at.h = Math.min(LOW, at.h)));
     }
-    found.forEach(([, at]) => (at.y = at.to));
+    const bottoms = new Array(24).fill(0);
+    found.sort(([, a], [, b]) => a.y - b.y || a.x - b.x);
+    for (const [, at] of found) {
+      at.y = Math.max(...bottoms.slice(at.x, at.x + at.w));
+      bottoms.fill(at.y + at.h, at.x, at.x + at.w);
+    }
     return found.sort(([, a], [, b]) => a.y - b.y || a.x - b.x);
   }
 

@@ -131,6 +131,7 @@
       u.ctx.save();
       u.ctx.font = Math.round(11 * ratio) + "px system-ui, sans-serif";
       u.ctx.textBaseline = "middle";
+      u.ctx.textAlign = "left";
       runs.forEach((some, lane) => {
         const top = u.valToPos(lane + 1, "y", true);
         const height = u.valToPos(lane, "y", true) - top;

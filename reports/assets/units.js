@@ -34,9 +34,9 @@
   function unit(id) {
     if (Object.hasOwn(UNITS, id)) return UNITS[id];
     const colon = id.indexOf(":");
-    const tail = id.slice(colon + 1);
+    const tail = id.slice(colon + 1).trim();
     const made = {
-      suffix: () => of(null, " " + tail), prefix: () => ({ steps: null, word: "", times: 1, before: tail }), count: () => count(tail),
+      suffix: () => of(null, tail ? " " + tail : ""), prefix: () => ({ steps: null, word: "", times: 1, before: tail }), count: () => count(tail),
       si: () => of(SMALL, tail.replace(/^[mkMGTµn](?=.)/, "")), currency: () => ({ steps: SI, word: "", times: 1, before: tail }),
     }[id.slice(0, Math.max(0, colon))];
     return made ? made() : of(null, " " + id); // Grafana puts a unit that it does not know behind the number
@@ -212,7 +212,7 @@
   function valueColour(value, field, index, name, low, high) {
     const found = mapped(value, field);
     if (found && found[1]) return colour(found[1]);
-    const mode = (field && field.c && field.c[0]) || "thresholds";
+    const mode = (field && field.c && field.c[0]) || (field && field.t ? "thresholds" : "palette-classic");
     if (mode === "fixed" || mode === "shades") return colour(field.c[1]);
     if (mode === "thresholds" || typeof value !== "number") {
       const step = typeof value === "number" ? threshold(value, field, low, high) : field && field.t && field.t[1][0];

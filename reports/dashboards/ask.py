@@ -1,4 +1,4 @@
-"""The questions of dashboards to a recording: each asked once, none whose metrics were not recorded, in bounded time."""
+"""What dashboards ask a recording: each question once, none whose metrics were not recorded, in bounded time."""
 
 import re
 import time

@@ -70,19 +70,19 @@ def draw(dashboard: Dashboard, asker: Asker, run: Run) -> Drawn:
     scope = Scope({one.name: one.chosen for one in told}, own)
     artist = _Artist(dashboard, asker, run)
     sections = [artist.section(one) for one in layout.arrange(dashboard, scope)]
-    wire = {
-        "title": scope.words(dashboard.title),
-        "about": scope.words(dashboard.description),
+    title, about = scope.words(dashboard.title), scope.words(dashboard.description)
+    wire: Wire = {
+        "about": about,
         "variables": [
-            [one.label, one.chosen.words or one.trouble or "no value in this recording"] for one in told if not one.hidden
+            [one.label, one.chosen.words or one.trouble or "no value in this recording"]
+            for one in told
+            if not one.hidden
         ],
         "bands": bands(dashboard.annotations, asker, scope),
         "axes": artist.axes.wire,
         "rows": sections,
     }
-    return Drawn(
-        wire["title"], dashboard.uid, dashboard.file, wire["about"], wire, tuple(artist.outcomes)
-    )
+    return Drawn(title, dashboard.uid, dashboard.file, about, wire, tuple(artist.outcomes))
 
 
 def _own(span: Range, dashboard: Dashboard) -> dict[str, str]:
@@ -165,7 +165,9 @@ class _Artist:
             raise CannotError("it has no query")
         strange = [sources.foreign(target.source or panel.source) for target in targets]
         if all(strange):
-            raise CannotError(f"it asks {' and '.join(dict.fromkeys(filter(None, strange)))}, which a recording has not")
+            raise CannotError(
+                f"it asks {' and '.join(dict.fromkeys(filter(None, strange)))}, which a recording has not"
+            )
         return targets
 
     def _frames(self, targets: Sequence[Target], sheet: Sheet) -> tuple[list[Frame], list[str], list[Step]]:
@@ -215,8 +217,10 @@ class _Artist:
     def _missing(self, asked: str, scope: Scope) -> str:
         metrics = promql.metrics(scope.with_own(__rate_interval="1m", __interval="1m").query(asked))
         absent = [metric for metric in metrics if metric not in self.asker.known]
-        told = [origins.why_absent(metric, self.run.recipe, self.run.reasons) for metric in absent]
-        if reasons := list(dict.fromkeys(filter(None, told))):
+        told: dict[origins.Origin | None, str | None] = {}
+        for metric in absent:  # one reason for all that comes from the same place
+            told.setdefault(origins.origin(metric), origins.why_absent(metric, self.run.recipe, self.run.reasons))
+        if reasons := list(dict.fromkeys(filter(None, told.values()))):
             return "; ".join(reasons[:3])
         if absent and len(absent) == len(metrics):
             return f"no target gave {' or '.join(absent[:3])}" + (", and " + SILENT if absent else "")

@@ -53,7 +53,8 @@ def union(parts: Iterable[Floats], steps: Sequence[Any]) -> Floats:
         return times
     first, last = int(np.rint(places[0])), int(np.rint(places[-1]))
     first, last = min(first, 0), max(last, finest.count - 1)
-    return np.round(finest.start + np.arange(first, last + 1) * finest.seconds, 3)
+    found: Floats = np.round(finest.start + np.arange(first, last + 1) * finest.seconds, 3)
+    return found
 
 
 def spread(times: Floats, values: Floats, axis: Floats) -> Floats:

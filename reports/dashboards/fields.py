@@ -1,13 +1,13 @@
 """How a field is shown: Grafana's fieldConfig, its overrides applied, its older mappings made new."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from reports.dashboards.interpolate import Scope
-from reports.dashboards.model import mapping, number, text
-from reports.dashboards.model import texts as as_texts
+from reports.dashboards.reading import mapping, mappings, number, text
+from reports.dashboards.reading import texts as as_texts
 
 Wire = dict[str, Any]
 """What the page is told, in short keys: see `Field.wire`."""
@@ -43,16 +43,15 @@ class Field:
         """Return what a page needs to write a value: u unit, d decimals, lo, hi, c colour, t thresholds, m mappings."""
         mode, steps = self.thresholds
         found: Wire = {"u": self.unit, "d": self.decimals, "lo": self.low, "hi": self.high}
-        found["c"] = [text(self.color.get("mode")) or "palette-classic", text(self.color.get("fixedColor"))]
+        # Where no mode is given each kind of panel has its own: a palette over time, thresholds for one value.
+        found["c"] = [text(self.color.get("mode")), text(self.color.get("fixedColor"))] if self.color else None
         found["t"] = [mode, [list(step) for step in steps]] if steps else None
         found["m"] = [list(one) for one in self.mappings] or None
         found["n"] = self.empty
         return {key: value for key, value in found.items() if value is not None and value != ""}
 
 
-def of(
-    defaults: Mapping[str, Any], overrides: Sequence[Mapping[str, Any]], subject: Subject, scope: Scope
-) -> Field:
+def of(defaults: Mapping[str, Any], overrides: Sequence[Mapping[str, Any]], subject: Subject, scope: Scope) -> Field:
     """Return the field of a column: the panel's defaults, then the overrides that match it, in order."""
     flat = {key: value for key, value in defaults.items() if key != "custom"}
     flat |= {f"custom.{key}": value for key, value in mapping(defaults.get("custom")).items()}
@@ -65,7 +64,9 @@ def of(
     return Field(
         title=_title(text(flat.get("displayName")), subject, scope),
         unit=text(flat.get("unit")),
-        decimals=min(12, max(0, int(number(decimals)))) if isinstance(decimals, int | float | str) and decimals != "" else None,
+        decimals=min(12, max(0, int(number(decimals))))
+        if isinstance(decimals, int | float | str) and decimals != ""
+        else None,
         low=_bound(flat.get("min")),
         high=_bound(flat.get("max")),
         color=mapping(flat.get("color")),
@@ -84,12 +85,12 @@ def _bound(value: object) -> float | None:
 def _title(template: str, subject: Subject, scope: Scope) -> str:
     if not template:
         return subject.title
-    own = {
-        r"\$\{__series\.name\}|\$\{__field\.displayName\}": subject.title,
-        r"\$\{__field\.name\}": subject.name,
-    }
-    for pattern, value in own.items():
-        template = re.sub(pattern, lambda _match, value=value: value, template)
+    for place, value in (
+        ("${__series.name}", subject.title),
+        ("${__field.displayName}", subject.title),
+        ("${__field.name}", subject.name),
+    ):
+        template = template.replace(place, value)
     template = re.sub(
         r"\$\{__field\.labels(?:\.(\w+)|\[\"?'?(\w+)'?\"?\])\}|\$\{__field\.labels\}",
         lambda match: subject.labels.get(match[1] or match[2] or "", ""),
@@ -127,7 +128,7 @@ def _by_names(options: object, subject: Subject, _scope: Scope) -> bool:
     return among != (mapping(options).get("mode") == "exclude")
 
 
-_MATCHERS = {
+_MATCHERS: Mapping[str, Callable[[object, Subject, Scope], bool]] = {
     "byName": _by_name,
     "byRegexp": _by_regexp,
     "byNames": _by_names,
@@ -139,9 +140,8 @@ _MATCHERS = {
 
 
 def _thresholds(found: Mapping[str, Any]) -> tuple[str, tuple[tuple[float | None, str], ...]]:
-    steps = [mapping(one) for one in found.get("steps") if isinstance(one, dict)] if isinstance(found.get("steps"), list) else []
     # grafanalib writes the base step's value as the text "null".
-    pairs = [(_bound(one.get("value")), text(one.get("color"))) for one in steps]
+    pairs = [(_bound(one.get("value")), text(one.get("color"))) for one in mappings(found.get("steps"))]
     ordered = sorted(pairs, key=lambda pair: float("-inf") if pair[0] is None else pair[0])
     return "percentage" if found.get("mode") == "percentage" else "absolute", tuple(ordered)
 

@@ -81,13 +81,15 @@ def _regex(chosen: Chosen) -> str:
     """Any of the values as a regular expression in a PromQL text: its backslashes are doubled."""
     if chosen.instead:
         return chosen.instead
-    parts = [_SPECIAL.sub(lambda match: f"\\\\{match[0]}" if match[0] != "\\" else "\\\\\\\\", one) for one in chosen.values]
+    parts = [
+        _SPECIAL.sub(lambda match: f"\\\\{match[0]}" if match[0] != "\\" else "\\\\\\\\", one) for one in chosen.values
+    ]
     parts = [part.replace('"', '\\"').replace("\n", "\\n") for part in parts]
     return parts[0] if len(parts) == 1 else f"({'|'.join(parts)})" if parts else ""
 
 
 def _quoted(value: str) -> str:
-    """A value inside a PromQL text."""
+    """Write a value inside a PromQL text."""
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 

@@ -1,4 +1,4 @@
-"""Rows and panels as they are drawn: repeated ones made many, hidden troubles of the grid left as the dashboard has them."""
+"""Rows and panels as they are drawn: repeated ones made many."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -65,6 +65,8 @@ def _copies(panel: Panel, copies: Sequence[tuple[Scope, int]]) -> Iterator[Place
     width = panel.place.w if panel.vertical else COLUMNS // across
     for index, (inside, more) in enumerate(copies):
         line, place = divmod(index, across)
-        one = panel.at(x=panel.place.x if panel.vertical else place * width, y=panel.place.y + line * panel.place.h, w=width)
+        one = panel.at(
+            x=panel.place.x if panel.vertical else place * width, y=panel.place.y + line * panel.place.h, w=width
+        )
         notes = (*panel.notes, f"{more} more of its repeats are not drawn") if more else panel.notes
         yield Placed(replace(one, notes=notes), inside)

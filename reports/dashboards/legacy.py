@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from reports.dashboards.reading import mapping, mappings, texts
+
 _SPANS = 12
 """A row of Grafana 4 is so many spans wide."""
 _VALUE_NAMES = {
@@ -29,9 +31,7 @@ def modern(dashboard: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _from_rows(rows: list[Any]) -> Iterator[dict[str, Any]]:
     y = 0
-    for row in rows:
-        if not isinstance(row, dict):
-            continue
+    for row in mappings(rows):
         if row.get("showTitle") or row.get("repeat"):
             yield {
                 "type": "row", "title": row.get("title"), "repeat": row.get("repeat"),
@@ -39,9 +39,7 @@ def _from_rows(rows: list[Any]) -> Iterator[dict[str, Any]]:
             }  # fmt: skip
             y += 1
         x, high = 0, 7
-        for panel in row.get("panels") if isinstance(row.get("panels"), list) else ():
-            if not isinstance(panel, dict):
-                continue
+        for panel in mappings(row.get("panels")):
             span = panel.get("span")
             width = 2 * min(_SPANS, max(1, int(span))) if isinstance(span, int | float) else 24
             if x + width > 24:
@@ -65,7 +63,7 @@ def _graph(one: Mapping[str, Any]) -> Mapping[str, Any]:
     axes = one.get("yaxes")
     left = axes[0] if isinstance(axes, list) and axes and isinstance(axes[0], dict) else {}
     right = axes[1] if isinstance(axes, list) and len(axes) > 1 and isinstance(axes[1], dict) else {}
-    legend = one.get("legend") if isinstance(one.get("legend"), dict) else {}
+    legend = mapping(one.get("legend"))
     fill = one.get("fill")
     custom = {
         "drawStyle": "bars" if one.get("bars") and not one.get("lines", True) else "line",
@@ -101,7 +99,7 @@ def _series_overrides(found: object, right: Mapping[str, Any]) -> Iterator[dict[
             continue
         alias = one["alias"]
         matcher = {"id": "byRegexp" if alias.startswith("/") else "byName", "options": alias}
-        properties = []
+        properties: list[dict[str, Any]] = []
         if isinstance(one.get("color"), str):
             properties.append({"id": "color", "value": {"mode": "fixed", "fixedColor": one["color"]}})
         if one.get("yaxis") == 2:
@@ -115,7 +113,7 @@ def _series_overrides(found: object, right: Mapping[str, Any]) -> Iterator[dict[
 
 
 def _single(one: Mapping[str, Any]) -> Mapping[str, Any]:
-    colors = one.get("colors") if isinstance(one.get("colors"), list) else []
+    colors = texts(one.get("colors"))
     bounds: list[float | None] = [None]
     for part in str(one.get("thresholds") or "").split(","):
         try:
@@ -124,7 +122,7 @@ def _single(one: Mapping[str, Any]) -> Mapping[str, Any]:
             continue
     steps = [{"value": bound, "color": color} for bound, color in zip(bounds, colors, strict=False)]
     colored = one.get("colorBackground") or one.get("colorValue")
-    spark = one.get("sparkline") if isinstance(one.get("sparkline"), dict) else {}
+    spark = mapping(one.get("sparkline"))
     return {
         **one,
         "type": "stat",

@@ -1,17 +1,19 @@
 """A small, safe part of Markdown as a tree that the page builds by hand: nothing of it is ever parsed as HTML there.
 
-A block is [tag, inline...]; inline is a text or [tag, inline...], a link [a, address, inline...]. Tags are those of TAGS.
+A block is [tag, inline...]; inline is a text or [tag, inline...], a link [a, address, inline...].
 """
 
 import re
+from collections.abc import Callable
 from html import unescape
 from typing import Any
 
-TAGS = ("h1", "h2", "h3", "h4", "p", "ul", "ol", "li", "pre", "code", "b", "i", "a", "hr", "blockquote", "tr", "td")
 _INLINE = re.compile(
     r"`([^`]+)`|\*\*(.+?)\*\*|__(.+?)__|(?<![\w*])\*([^*\s][^*]*)\*|(?<!\w)_([^_\s][^_]*)_(?!\w)"
     r"|!?\[([^\]]*)\]\(([^)\s]+)[^)]*\)|<(https?://[^>\s]+)>"
 )
+_BEGINS = re.compile(r"\s*([-*+]|\d+[.)]|#{1,6}|>|```)\s*")
+"""What ends a paragraph."""
 Tree = list[Any]
 
 
@@ -27,11 +29,8 @@ def blocks(text: str) -> Tree:
 def _block(lines: list[str], found: Tree) -> None:
     line = lines.pop(0)
     if line.strip().startswith("```"):
-        code = []
-        while lines and not lines[0].strip().startswith("```"):
-            code.append(lines.pop(0))
+        found.append(["pre", "\n".join(_taken(lines, lambda one: not one.strip().startswith("```")))])
         del lines[:1]
-        found.append(["pre", "\n".join(code)])
     elif match := re.match(r"(#{1,6})\s+(.*?)\s*#*$", line):
         found.append([f"h{min(4, len(match[1]))}", *inline(match[2])])
     elif re.fullmatch(r"\s*([-*_])(\s*\1){2,}\s*", line):
@@ -44,11 +43,17 @@ def _block(lines: list[str], found: Tree) -> None:
     elif line.lstrip().startswith(">"):
         found.append(["blockquote", *inline(line.lstrip()[1:].strip())])
     elif line.strip():
-        paragraph = [line]
-        while lines and lines[0].strip() and not re.match(r"\s*([-*+]|\d+[.)]|#{1,6}|>|```)\s*", lines[0]):
-            paragraph.append(lines.pop(0))
-        if parts := inline(" ".join(part.strip() for part in paragraph)):
+        more = _taken(lines, lambda one: bool(one.strip()) and not _BEGINS.match(one))
+        if parts := inline(" ".join(part.strip() for part in (line, *more))):
             found.append(["p", *parts])
+
+
+def _taken(lines: list[str], belongs: Callable[[str], bool]) -> list[str]:
+    """Take the first lines away, as long as they belong."""
+    found = []
+    while lines and belongs(lines[0]):
+        found.append(lines.pop(0))
+    return found
 
 
 def inline(text: str) -> Tree:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.dashboards import legacy
+from reports.dashboards.reading import mapping, mappings, number, text, texts, whole
 
 COLUMNS = 24
 """Columns of Grafana's grid."""
@@ -164,51 +165,16 @@ def parse(document: object) -> Dashboard:
         title=text(inner.get("title")) or "untitled",
         description=text(inner.get("description")),
         rows=tuple(_rows(inner["panels"], library)),
-        variables=tuple(_variable(one) for one in _mappings(mapping(inner.get("templating")).get("list"))),
+        variables=tuple(_variable(one) for one in mappings(mapping(inner.get("templating")).get("list"))),
         annotations=tuple(_annotations(inner)),
     )
-
-
-def mapping(value: object) -> Mapping[str, Any]:
-    """Return a JSON object, or an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def text(value: object) -> str:
-    """Return a text, or ""."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return value if isinstance(value, str) else ""
-
-
-def number(value: object, default: float = 0.0) -> float:
-    """Return a finite number, or the default; Grafana also writes numbers as texts."""
-    try:
-        found = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return default
-    return found if abs(found) < float("inf") and not isinstance(value, bool) else default
-
-
-def whole(value: object, default: int = 0) -> int:
-    """Return a whole number, or the default."""
-    return int(number(value, float(default)))
-
-
-def texts(value: object) -> tuple[str, ...]:
-    """Return a text or a list of texts as texts."""
-    return tuple(text(one) for one in (value if isinstance(value, list) else [value]) if text(one))
-
-
-def _mappings(value: object) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _rows(panels: object, library: Mapping[str, Any]) -> Iterator[Row]:
     """Yield rows: a row panel holds those under it where it is collapsed, else they follow it."""
     title, collapsed, repeat, mine = "", False, "", list[Panel]()
     begun = False
-    for one in sorted(_mappings(panels), key=_order):
+    for one in sorted(mappings(panels), key=_order):
         if one.get("type") != "row":
             mine.append(_panel(one, library))
             continue
@@ -216,7 +182,7 @@ def _rows(panels: object, library: Mapping[str, Any]) -> Iterator[Row]:
             yield Row(title, tuple(mine), collapsed, repeat)
         begun = True
         title, collapsed, repeat = text(one.get("title")), one.get("collapsed") is True, text(one.get("repeat"))
-        mine = [_panel(inside, library) for inside in sorted(_mappings(one.get("panels")), key=_order)]
+        mine = [_panel(inside, library) for inside in sorted(mappings(one.get("panels")), key=_order)]
     if begun or mine:
         yield Row(title, tuple(mine), collapsed, repeat)
 
@@ -248,12 +214,14 @@ def _panel(one: Mapping[str, Any], library: Mapping[str, Any]) -> Panel:
             width,
             min(60, max(1, whole(place.get("h"), 8))),
         ),
-        targets=tuple(_target(target, chr(65 + index % 26)) for index, target in enumerate(_mappings(one.get("targets")))),
+        targets=tuple(
+            _target(target, chr(65 + index % 26)) for index, target in enumerate(mappings(one.get("targets")))
+        ),
         source=_source(one.get("datasource")),
         defaults=mapping(config.get("defaults")),
-        overrides=tuple(_mappings(config.get("overrides"))),
+        overrides=tuple(mappings(config.get("overrides"))),
         options=mapping(one.get("options")),
-        transformations=tuple(t for t in _mappings(one.get("transformations")) if t.get("disabled") is not True),
+        transformations=tuple(t for t in mappings(one.get("transformations")) if t.get("disabled") is not True),
         points=whole(one.get("maxDataPoints")) or None,
         interval=text(one.get("interval")),
         repeat=text(one.get("repeat")),
@@ -300,7 +268,7 @@ def _variable(one: Mapping[str, Any]) -> Variable:
         all_value=text(one.get("allValue")),
         current=texts(current.get("value")),
         options=tuple(
-            text(option.get("value")) for option in _mappings(one.get("options")) if option.get("value") != "$__all"
+            text(option.get("value")) for option in mappings(one.get("options")) if option.get("value") != "$__all"
         ),
         hidden=one.get("hide") == 2,
         auto=one.get("auto") is True,
@@ -310,7 +278,7 @@ def _variable(one: Mapping[str, Any]) -> Variable:
 
 
 def _annotations(inner: Mapping[str, Any]) -> Iterator[Annotation]:
-    for one in _mappings(mapping(inner.get("annotations")).get("list")):
+    for one in mappings(mapping(inner.get("annotations")).get("list")):
         target = mapping(one.get("target"))
         expr = text(one.get("expr")) or text(target.get("expr"))
         if expr and one.get("enable") is not False:

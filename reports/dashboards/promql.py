@@ -1,4 +1,4 @@
-"""What an expression asks for: the names of its metrics. No parser; Prometheus is that, and says what it cannot read."""
+"""What an expression asks for: the names of its metrics. No parser: Prometheus says what it cannot read."""
 
 import re
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def _metrics(expression: str) -> Iterator[str]:
             named = label == "__name__" and following != "~"
             if token.lastgroup == "text" and re.fullmatch(r"[\"'`][a-zA-Z_:][a-zA-Z0-9_:]*[\"'`]", word) and named:
                 yield word[1:-1]
-            label = word if token.lastgroup == "name" else label if word in "=" else ""
+            label = word if token.lastgroup == "name" else label if word == "=" else ""
         elif token.lastgroup == "name" and not skip:
             if word.lower() in _GROUPING:
                 skip = following == "("

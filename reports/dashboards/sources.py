@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reports.dashboards.model import text
+from reports.dashboards.reading import text
 
 _OURS = {"prometheus", "grafana-amazonprometheus-datasource", "grafana-azureprometheus-datasource", "datasource", ""}
 _OTHERS = {

@@ -1,7 +1,8 @@
 """Grafana's arithmetic of time: how wide a step is, and what $__interval and $__rate_interval stand for.
 
-After Grafana's own Prometheus data source (pkg/promlib/models/query.go, pkg/promlib/intervalv2): the range over the number of
-points, rounded to a step that reads well, no less than the interval of the scrapes, and no more than 11,000 points.
+After Grafana's own Prometheus data source (pkg/promlib/models/query.go, pkg/promlib/intervalv2): the range over the
+number of points, rounded to a step that reads well, no less than the interval of the scrapes, and at most
+11,000 points.
 """
 
 import math
@@ -37,7 +38,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Step:
-    """The step of one query: from `start`, `count` points, `seconds` apart; `rate` is its $__rate_interval in seconds."""
+    """The points of a query: `count` from `start` on, `seconds` apart; `rate` is $__rate_interval in seconds."""
 
     start: float
     count: int

@@ -13,7 +13,7 @@ import numpy as np
 from reports.dashboards import reducers
 from reports.dashboards.fields import pattern
 from reports.dashboards.frames import Column, Frame, column
-from reports.dashboards.model import mapping, text, texts, whole
+from reports.dashboards.reading import mapping, text, texts, whole
 
 Frames = list[Frame]
 Options = Mapping[str, Any]
@@ -73,9 +73,7 @@ def _rename(frames: Frames, options: Options) -> Frames:
     if found is None:
         return frames
     written = re.sub(r"\$(\d)", r"\\\1", instead.replace("\\", "\\\\"))
-    return [
-        replace(f, columns=tuple(replace(c, shown=found.sub(written, c.title)) for c in f.columns)) for f in frames
-    ]
+    return [replace(f, columns=tuple(replace(c, shown=found.sub(written, c.title)) for c in f.columns)) for f in frames]
 
 
 def _merge(frames: Frames, _options: Options) -> Frames:
@@ -114,7 +112,7 @@ def _of_rows(rows: Sequence[Mapping[str, Any]], titles: Sequence[str], frames: F
 
 
 def _reduce(frames: Frames, options: Options) -> Frames:
-    calcs = [calc for calc in texts(options.get("reducers")) or ("max",)]
+    calcs = list(texts(options.get("reducers")) or ("max",))
     if options.get("mode") == "reduceFields":
         return [_reduced_fields(frame, calcs[0]) for frame in frames]
     numbers = [c for frame in frames for c in frame.numbers]
@@ -177,7 +175,7 @@ def _labelled(frame: Frame, one: Column, kept: Sequence[str], title: str) -> Fra
 
 
 def _join(frames: Frames, options: Options) -> Frames:
-    """An outer join (or inner) by one column, the time where none is named."""
+    """Join frames by one column, the time where none is named: outer, or inner."""
     title = text(options.get("byField"))
     keys = [frame.column(title) if title else frame.time for frame in frames]
     joined = [(frame, key) for frame, key in zip(frames, keys, strict=True) if key is not None]
@@ -191,9 +189,8 @@ def _join(frames: Frames, options: Options) -> Frames:
         values.sort()
     columns = [replace(joined[0][1], values=values if joined[0][1].kind == "string" else np.array(values))]
     for (frame, key), place in zip(joined, places, strict=True):
-        for c in frame.columns:
-            if c is not key:
-                columns.append(_spread(c, [place.get(value) for value in values]))
+        spots = [place.get(value) for value in values]
+        columns += [_spread(c, spots) for c in frame.columns if c is not key]
     return [Frame(joined[0][0].ref, tuple(columns))]
 
 
@@ -210,7 +207,9 @@ def _group_by(frames: Frames, options: Options) -> Frames:
         return text(mapping(wanted.get(c.title) or wanted.get(c.name)).get("operation")) == what
 
     return [
-        _grouped(f, [c for c in f.columns if does(c, "groupby")], [c for c in f.columns if does(c, "aggregate")], wanted)
+        _grouped(
+            f, [c for c in f.columns if does(c, "groupby")], [c for c in f.columns if does(c, "aggregate")], wanted
+        )
         for f in frames
     ]
 
@@ -225,7 +224,10 @@ def _grouped(frame: Frame, keys: Sequence[Column], others: Sequence[Column], wan
     for one in others:
         for calc in texts(mapping(wanted.get(one.title) or wanted.get(one.name)).get("aggregations")):
             numbers = [np.asarray(one.take(rows).values) for rows in groups.values()]
-            values = [reducers.reduce(calc, part.astype(np.float64)) if one.kind != "string" else len(part) for part in numbers]
+            values = [
+                reducers.reduce(calc, part.astype(np.float64)) if one.kind != "string" else len(part)
+                for part in numbers
+            ]
             columns.append(column(f"{one.title} ({calc})", values))
     return replace(frame, columns=tuple(columns))
 

@@ -63,7 +63,9 @@ class _Resolver:
         reader = _KINDS.get(variable.kind)
         if reader is None:
             raise AskError(f"a variable of kind {variable.kind or 'unknown'} is not read")
-        named = {name for name in self._declared if name not in self._open and re.search(rf"\b{name}\b", variable.query)}
+        named = {
+            name for name in self._declared if name not in self._open and re.search(rf"\b{name}\b", variable.query)
+        }
         scope = Scope({name: self._one(name).chosen for name in named}, self._own)
         found = reader(variable, scope, self._asker)
         return list(dict.fromkeys(_filtered(found, variable.regex) if variable.kind == "query" else found))

@@ -8,7 +8,7 @@ from reports.dashboards import encode
 from reports.dashboards.fields import Wire
 from reports.dashboards.frames import Column, Frame
 from reports.dashboards.kinds.base import CannotError, Kind, Sheet
-from reports.dashboards.model import mapping, number, text
+from reports.dashboards.reading import mapping, number, text
 from reports.statistics import Floats
 
 
@@ -21,7 +21,11 @@ def _draw(sheet: Sheet) -> Wire | None:
     axis = encode.union([np.asarray(f.time.values) for f, _ in rows if f.time is not None], sheet.steps)
     cumulative = any(target.format == "heatmap" for target in sheet.panel.targets)
     bounds = [_bound(column) for _, column in rows]
-    order = sorted(range(len(rows)), key=lambda place: bounds[place]) if not any(map(math.isnan, bounds)) else range(len(rows))
+    order = (
+        sorted(range(len(rows)), key=lambda place: bounds[place])
+        if not any(map(math.isnan, bounds))
+        else range(len(rows))
+    )
     grid = np.array([_on(axis, *rows[place]) for place in order])
     if cumulative:
         grid = _counts(grid)

@@ -5,7 +5,7 @@ import numpy as np
 from reports.dashboards import encode
 from reports.dashboards.fields import Wire
 from reports.dashboards.kinds.base import Kind, Sheet
-from reports.dashboards.model import mapping, number, text
+from reports.dashboards.reading import mapping, number, text
 
 MOST_LANES = 40
 

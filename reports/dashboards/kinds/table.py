@@ -6,7 +6,7 @@ from reports.dashboards import encode, reducers
 from reports.dashboards.fields import Field, Wire
 from reports.dashboards.frames import Column, Frame
 from reports.dashboards.kinds.base import TIME_UNITS, Kind, Sheet
-from reports.dashboards.model import mapping, text, texts
+from reports.dashboards.reading import mapping, text, texts
 from reports.dashboards.transform import sorted_by
 
 MOST_ROWS = 500
@@ -19,7 +19,9 @@ def _draw(sheet: Sheet) -> Wire | None:
     frame = frames[0]
     if len(frames) > 1:
         sheet.notes.append(f"the first of {len(frames)} tables")
-    columns = [(column, found) for column in frame.columns if not (found := sheet.field(frame, column)).custom.get("hidden")]
+    columns = [
+        (column, found) for column in frame.columns if not (found := sheet.field(frame, column)).custom.get("hidden")
+    ]
     by = sheet.panel.options.get("sortBy")
     first = mapping(by[0]) if isinstance(by, list) and by else {}
     wanted = text(first.get("displayName"))
@@ -39,7 +41,7 @@ def _draw(sheet: Sheet) -> Wire | None:
 
 
 def _column(sheet: Sheet, column: Column, found: Field) -> Wire:
-    """n title, k kind, f field, v values, a alignment, c how cells are coloured, lo and hi of a bar in the cell."""
+    """Return n title, k kind, f field, v values, a alignment, c the colouring, lo and hi of a bar in the cell."""
     cell = mapping(found.custom.get("cellOptions"))
     mode = text(cell.get("type")) or text(found.custom.get("displayMode")) or "auto"
     wire: Wire = {"n": found.title, "k": column.kind, "f": sheet.spec(found), "a": text(found.custom.get("align"))}

@@ -3,7 +3,7 @@
 from reports.dashboards import markdown
 from reports.dashboards.fields import Wire
 from reports.dashboards.kinds.base import Kind, Sheet
-from reports.dashboards.model import text
+from reports.dashboards.reading import text
 
 
 def _draw(sheet: Sheet) -> Wire | None:

@@ -1,7 +1,8 @@
 """Curves over time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from reports.dashboards import encode, reducers
 from reports.dashboards.fields import Field, Wire
 from reports.dashboards.frames import Column
 from reports.dashboards.kinds.base import Kind, Sheet
-from reports.dashboards.model import mapping, number, text, texts
+from reports.dashboards.reading import mapping, number, text, texts
 from reports.statistics import Floats
 
 MOST_SERIES = 20
@@ -49,7 +50,7 @@ def _draw(sheet: Sheet) -> Wire | None:
         "scales": scales,
         "legend": _legend(sheet, calcs),
         "bars": any(wire.get("k") == "bars" for wire in found),
-        "marks": text(mapping(sheet.panel.defaults.get("custom")).get("thresholdsStyle") and _marks(sheet)),
+        "marks": _marks(sheet),
     }
 
 
@@ -124,22 +125,30 @@ def _soft(value: object) -> float | None:
 def _style(found: Field) -> Wire:
     """How a line looks: k kind, w width, o fill in percent, i interpolation, d dashes, p points, g gaps, t stack."""
     custom = found.custom
-    line = mapping(custom.get("lineStyle"))
-    dashes = line.get("dash") if line.get("fill") in {"dash", "dot"} else None
-    stack = mapping(custom.get("stacking"))
+    stack, gaps = mapping(custom.get("stacking")), custom.get("spanNulls")
     wire: Wire = {
         "k": text(custom.get("drawStyle")) or "line",
         "w": min(10.0, max(0.0, number(custom.get("lineWidth"), 1))),
         "o": min(100.0, max(0.0, number(custom.get("fillOpacity"), 0))),
         "i": text(custom.get("lineInterpolation")),
-        "d": [abs(number(one, 4)) for one in dashes[:8]] if isinstance(dashes, list) else [4, 4] if dashes or line.get("fill") == "dash" else None,
+        "d": _dashes(mapping(custom.get("lineStyle"))),
         "p": text(custom.get("showPoints")) or "auto",
         "z": min(20.0, max(1.0, number(custom.get("pointSize"), 5))),
-        "g": custom.get("spanNulls") is True or isinstance(custom.get("spanNulls"), int | float) and custom.get("spanNulls") is not False,
-        "t": [text(stack.get("mode")), text(stack.get("group")) or "A"] if stack.get("mode") in {"normal", "percent"} else None,
-        "h": mapping(custom.get("hideFrom")).get("legend") is True,
+        # True, or up to how many ms: a page without a choice draws over all gaps then.
+        "g": gaps is True or (isinstance(gaps, int | float) and gaps > 0) or None,
+        "h": mapping(custom.get("hideFrom")).get("legend") is True or None,
     }
-    return {key: value for key, value in wire.items() if value not in (None, "", False)}
+    if stack.get("mode") in {"normal", "percent"}:
+        wire["t"] = [text(stack.get("mode")), text(stack.get("group")) or "A"]
+    return {key: value for key, value in wire.items() if value is not None and value != ""}
+
+
+def _dashes(line: Mapping[str, Any]) -> list[float] | None:
+    if line.get("fill") not in {"dash", "dot"}:
+        return None
+    lengths = line.get("dash")
+    found = [abs(number(one, 4)) for one in lengths[:8]] if isinstance(lengths, list) else []
+    return found or ([2, 3] if line.get("fill") == "dot" else [6, 4])
 
 
 KIND = Kind(("timeseries", "graph"), "timeseries", _draw)

@@ -10,7 +10,7 @@ from reports.dashboards import encode, reducers
 from reports.dashboards.fields import Field, Wire, pattern
 from reports.dashboards.frames import Column, Frame
 from reports.dashboards.kinds.base import TIME_UNITS, Sheet
-from reports.dashboards.model import mapping, text, texts, whole
+from reports.dashboards.reading import mapping, text, texts, whole
 
 MOST_VALUES = 40
 _MOST_POINTS = 300
@@ -42,7 +42,12 @@ def _items(sheet: Sheet, *, course: bool) -> Iterator[dict[str, Any]]:
             value = _reduced(calc, column)
             if value is None:
                 continue
-            one = {"n": found.title, "v": _rounded(value, found), "f": sheet.spec(found), "field": found}
+            one: dict[str, Any] = {
+                "n": found.title,
+                "v": _rounded(value, found),
+                "f": sheet.spec(found),
+                "field": found,
+            }
             if course and frame.time is not None and len(frame) > 1 and column.kind == "number":
                 one["c"] = _course(sheet, frame, column)
             yield one
