@@ -168,7 +168,7 @@ def _mappings(found: object) -> Iterator[tuple[Any, ...]]:
 def _old_mapping(one: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
     """Before Grafana 8: one value or one range, and a text."""
     words = text(one.get("text")) or None
-    if one.get("value") in {"null", "N/A"}:
+    if text(one.get("value")) in {"null", "N/A"}:
         yield "s", "null", words, None
     elif text(one.get("value")):
         yield "v", text(one.get("value")), words, None

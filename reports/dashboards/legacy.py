@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reports.dashboards.reading import mapping, mappings, texts
+from reports.dashboards.reading import mapping, mappings, text, texts
 
 _SPANS = 12
 """A row of Grafana 4 is so many spans wide."""
@@ -51,7 +51,7 @@ def _from_rows(rows: list[Any]) -> Iterator[dict[str, Any]]:
 
 def panel(one: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
     """Return a panel of a kind that Grafana still has, and what is to be said of it."""
-    kind = one.get("type")
+    kind = text(one.get("type"))
     if kind == "graph":
         return _graph(one), ["a panel of kind graph, which Grafana has no longer, drawn as a time series"]
     if kind in {"singlestat", "grafana-singlestat-panel"}:

@@ -28,4 +28,4 @@ def foreign(source: Mapping[str, Any]) -> str | None:
 
 def elsewhere(source: Mapping[str, Any]) -> bool:
     """Tell whether the answer of another panel is meant."""
-    return "-- Dashboard --" in {source.get("uid"), source.get("name")}
+    return "-- Dashboard --" in (source.get("uid"), source.get("name"))

@@ -138,13 +138,13 @@ def _style(found: Field) -> Wire:
         "g": gaps is True or (isinstance(gaps, int | float) and gaps > 0) or None,
         "h": mapping(custom.get("hideFrom")).get("legend") is True or None,
     }
-    if stack.get("mode") in {"normal", "percent"}:
+    if text(stack.get("mode")) in {"normal", "percent"}:
         wire["t"] = [text(stack.get("mode")), text(stack.get("group")) or "A"]
     return {key: value for key, value in wire.items() if value is not None and value != ""}
 
 
 def _dashes(line: Mapping[str, Any]) -> list[float] | None:
-    if line.get("fill") not in {"dash", "dot"}:
+    if text(line.get("fill")) not in {"dash", "dot"}:
         return None
     lengths = line.get("dash")
     found = [abs(number(one, 4)) for one in lengths[:8]] if isinstance(lengths, list) else []
