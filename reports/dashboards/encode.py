@@ -81,4 +81,4 @@ def short(value: float | None, digits: int = DIGITS) -> float | int | None:
 def packed(wire: object) -> str:
     """Return JSON, compressed and in base64: a text that no script element ends on."""
     text = json.dumps(wire, separators=(",", ":"), allow_nan=False)
-    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()

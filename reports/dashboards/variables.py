@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from reports.dashboards import promql
 from reports.dashboards.ask import Asker, AskError
 from reports.dashboards.interpolate import Chosen, Scope
 from reports.dashboards.model import Variable
@@ -64,7 +65,7 @@ class _Resolver:
         if reader is None:
             raise AskError(f"a variable of kind {variable.kind or 'unknown'} is not read")
         named = {
-            name for name in self._declared if name not in self._open and re.search(rf"\b{name}\b", variable.query)
+            name for name in self._declared if name not in self._open and promql.names_variable(variable.query, name)
         }
         scope = Scope({name: self._one(name).chosen for name in named}, self._own)
         found = reader(variable, scope, self._asker)

@@ -94,7 +94,7 @@ def _course(sheet: Sheet, frame: Frame, column: Column) -> list[Any]:
 
 def _bounds(found: Field, known: list[float]) -> tuple[float, float]:
     """Return the ends of a scale: the field's own, else those of its unit, else of all values."""
-    low, high = _BOUNDS.get(found.unit, (min([0.0, *known]), max(known, default=1.0)))
+    low, high = _BOUNDS.get(found.unit, (min([0.0, *known]), max([0.0, *known])))
     low = low if found.low is None else found.low
     high = high if found.high is None else found.high
     return (low, high) if high > low else (low, low + 1.0)

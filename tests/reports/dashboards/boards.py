@@ -63,17 +63,17 @@ class Table:
 
     def query_range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
         """See Recorded."""
-        count = int(round((end - start) / step)) + 1
+        count = round((end - start) / step) + 1
         return [
             Series(labels, start + step * np.arange(min(count, len(values))), np.array(values[:count], float))
             for labels, values in self._find(expression)
         ]
 
-    def samples(self, selector: str, start: float, end: float) -> list[Series]:
+    def samples(self, selector: str, start: float, end: float) -> list[Series]:  # noqa: ARG002 - as the protocol has it
         """See Recorded."""
         raise AssertionError
 
-    def label_values(self, label: str, start: float, end: float) -> list[str]:
+    def label_values(self, label: str, start: float, end: float) -> list[str]:  # noqa: ARG002 - as the protocol has it
         """See Recorded."""
         if label == "__name__":
             return self.names
@@ -92,11 +92,11 @@ class Always(Table):
     def __init__(self, rows: Sequence[tuple[Mapping[str, str], Sequence[float]]], names: Sequence[str]) -> None:
         super().__init__({"": rows}, names)
 
-    def label_values(self, label: str, start: float, end: float) -> list[str]:
+    def label_values(self, label: str, start: float, end: float) -> list[str]:  # noqa: ARG002 - as the protocol has it
         """See Recorded."""
         return ["x"] if label != "__name__" else self.names
 
-    def _find(self, expression: str) -> Sequence[tuple[Mapping[str, str], Sequence[float]]]:
+    def _find(self, expression: str) -> Sequence[tuple[Mapping[str, str], Sequence[float]]]:  # noqa: ARG002 - as the protocol has it
         return self.answers[""]
 
 

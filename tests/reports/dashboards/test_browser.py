@@ -20,13 +20,16 @@ dashcam.boards.open(arguments[0]).then((board) => {
 })"""
 SPILLS = """return Array.from(document.querySelectorAll('.board:not([hidden]) .panel')).filter((box) => {
   const outer = box.getBoundingClientRect();
-  const scrolled = '.legend-box *, .table-scroll *, .prose *, .u-over, .u-over *, .gauges *, .bars *, details:not([open]) *';
+  const scrolled = '.legend-box *, .table-scroll *, .prose *, .u-over, .u-over *, .gauges *, .bars *,' +
+    'details:not([open]) *';
   return Array.from(box.querySelectorAll('*')).some((one) => {
     const inner = one.getBoundingClientRect();
-    return inner.width > 0 && !one.matches(scrolled) && (inner.right > outer.right + 1 || inner.bottom > outer.bottom + 1);
+    const out = inner.right > outer.right + 1 || inner.bottom > outer.bottom + 1;
+    return inner.width > 0 && !one.matches(scrolled) && out;
   });
 }).map((one) => one.dataset.title)"""
-PANEL = "const panel = Array.from(document.querySelectorAll('.board:not([hidden]) .panel')).find((one) => one.dataset.title === arguments[0]);"
+PANEL = """const panel = Array.from(document.querySelectorAll('.board:not([hidden]) .panel'))
+  .find((one) => one.dataset.title === arguments[0]);"""
 
 
 def opened(browser: Browser, page: Path, board: int = 0, width: int = 1400, *, dark: bool = False) -> int:
@@ -46,12 +49,15 @@ def test_every_kind_is_drawn_at_any_width(boarded: RunDirectory, browser: Browse
     ink = browser.run("""return Array.from(document.querySelectorAll('.board:not([hidden]) canvas'), (canvas) => {
       const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
       const found = new Set();
-      for (let i = 0; i < pixels.length; i += 4) if (pixels[i + 3] > 200) found.add(pixels[i] * 65536 + pixels[i + 1] * 256 + pixels[i + 2]);
+      for (let i = 0; i < pixels.length; i += 4) {
+        if (pixels[i + 3] > 200) found.add(pixels[i] * 65536 + pixels[i + 1] * 256 + pixels[i + 2]);
+      }
       return found.size;
     })""")
     assert len(ink) == 10
     assert min(ink) > 4
-    lefts = "return new Set(Array.from(document.querySelectorAll('.board:not([hidden]) .panel.wide, .board:not([hidden]) .kind-timeseries'), (one) => one.offsetLeft)).size"
+    lefts = """return new Set(Array.from(document.querySelectorAll('.board:not([hidden]) .kind-timeseries'),
+      (one) => one.offsetLeft)).size"""
     assert browser.run(lefts) == {1400: 4, 800: 2, 500: 1}[width]
     assert browser.complaints() == []
 
@@ -61,7 +67,7 @@ def test_words_of_figures_can_be_read(boarded: RunDirectory, browser: Browser) -
     ratio = """const light = (one) => one.match(/[\\d.]+/g).slice(0, 3).map((part) => part / 255)
       .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
       .reduce((sum, part, i) => sum + part * [0.2126, 0.7152, 0.0722][i], 0);
-    return Array.from(document.querySelectorAll('.board:not([hidden]) .stat-value, .board:not([hidden]) .bar-value, .board:not([hidden]) .values td'), (one) => {
+    return Array.from(document.querySelectorAll('.stat-value, .bar-value, .values td'), (one) => {
       let back = one;
       while (getComputedStyle(back).backgroundColor === 'rgba(0, 0, 0, 0)') back = back.parentElement;
       if (getComputedStyle(back).backgroundColor.includes('0.')) return 21;
@@ -86,7 +92,8 @@ def test_panels_are_drawn_when_they_come_into_view(boarded: RunDirectory, browse
     browser.run("Array.from(document.querySelectorAll('.row-head button')).pop().click()")
     browser.run("Array.from(document.querySelectorAll('.board:not([hidden]) .panel')).pop().scrollIntoView()")
     wait = """const done = arguments[1]; const title = arguments[0]; const look = () =>
-      Array.from(dashcam.boards.ready()[0].drawn.keys()).some((one) => one.dataset.title === title) ? done(true) : requestAnimationFrame(look);
+      Array.from(dashcam.boards.ready()[0].drawn.keys()).some((one) => one.dataset.title === title)
+        ? done(true) : requestAnimationFrame(look);
       look();"""
     assert browser.driver.execute_async_script(wait, "Many")  # type: ignore[no-untyped-call]
 
@@ -97,7 +104,8 @@ def test_tabs_by_click_and_keyboard(boarded: RunDirectory, browser: Browser) -> 
     shown = "return Array.from(document.querySelectorAll('.board'), (one) => !one.hidden)"
     selected = "return Array.from(document.querySelectorAll('[role=tab]'), (one) => one.getAttribute('aria-selected'))"
     assert browser.run(shown) == [True, False]
-    press = "document.querySelector('[role=tab][aria-selected=true]').dispatchEvent(new KeyboardEvent('keydown', {key: arguments[0]}))"
+    press = """document.querySelector('[role=tab][aria-selected=true]')
+      .dispatchEvent(new KeyboardEvent('keydown', {key: arguments[0]}))"""
     browser.run(press, "ArrowRight")
     assert browser.run(shown) == [False, True]
     assert browser.run(selected) == ["false", "true"]
@@ -106,7 +114,7 @@ def test_tabs_by_click_and_keyboard(boarded: RunDirectory, browser: Browser) -> 
 
 
 def test_zoom_and_cursor_are_shared_with_the_charts(boarded: RunDirectory, browser: Browser) -> None:
-    """A zoom in the page's own charts is that of the dashboards, also of those that are drawn later; so is the cursor."""
+    """A zoom in the page's own charts is that of the dashboards, drawn before or later; so is the cursor."""
     opened(browser, boarded.report)
     browser.run(
         "const one = dashcam.plots()[0]; one.setScale('x', {min: dashcam.full.min + 10, max: dashcam.full.min + 20})"

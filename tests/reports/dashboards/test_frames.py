@@ -154,7 +154,7 @@ def test_fields_are_read() -> None:
     """Bounds as texts, thresholds in order with grafanalib's "null", mappings of all four kinds and the old two."""
     defaults = {
         "min": "0", "max": None, "decimals": 2, "displayName": "${__field.labels.node}: ${__series.name}",
-        "thresholds": {"mode": "absolute", "steps": [{"value": 5, "color": "red"}, {"value": "null", "color": "green"}]},
+        "thresholds": {"steps": [{"value": 5, "color": "red"}, {"value": "null", "color": "green"}]},
         "mappings": [
             {"type": "value", "options": {"1": {"text": "up", "color": "green"}}},
             {"type": "range", "options": {"from": 2, "to": None, "result": {"text": "many"}}},
