@@ -85,7 +85,9 @@
       for (const [name, value] of Object.entries({ "--x": place.x + 1, "--y": place.y + 1, "--w": place.w, "--h": place.h })) article.style.setProperty(name, value);
       article.classList.add(place.w > 12 ? "wide" : place.w > 4 ? "half" : "third");
       const head = make("header");
-      head.append(make("h4", "", panel.t));
+      const title = make("h4", "", panel.t);
+      title.title = panel.t || "";
+      head.append(title);
       if (panel.about) {
         const info = make("details", "info");
         const summary = make("summary", "", "i");

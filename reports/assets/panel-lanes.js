@@ -37,9 +37,9 @@
   }
 
   function heatmap(element, panel, board) {
-    const { body, fields } = panel;
+    const { body } = panel;
     const times = board.times(body.x);
-    const field = { u: body.unit };
+    const cell = body.cell; // the unit of what is counted; that of the bounds is body.unit
     const names = body.rows.map((bound) => (typeof bound === "number" ? units.plain(bound, body.unit) : String(bound)));
     const most = Math.max(...body.z.map((row) => Math.max(...row.map((value) => value ?? 0))));
     const shade = (value) => {
@@ -50,7 +50,7 @@
     const canvas = make("div", "canvas");
     const foot = make("p", "heat-foot");
     const told = make("output");
-    if (body.legend) foot.append(scale(shade, most, fields[body.f]));
+    if (body.legend) foot.append(scale(shade, most, cell));
     foot.append(told);
     box.append(canvas, foot);
     element.append(box);
@@ -78,7 +78,7 @@
       if (left < 0 || idx === null || idx === undefined || !row) return void (told.textContent = "");
       const low = lane ? names[lane - 1] : body.low === null ? null : typeof body.low === "number" ? units.plain(body.low, body.unit) : body.low;
       const value = row[idx];
-      told.textContent = (low === null ? "up to " : low + " to ") + names[lane] + ": " + (value === null ? "-" : units.text(value, fields[body.f]));
+      told.textContent = (low === null ? "up to " : low + " to ") + names[lane] + ": " + (value === null ? "-" : units.text(value, cell));
     }
 
     overTime.reading(canvas, panel.t || "Buckets");

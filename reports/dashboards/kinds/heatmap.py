@@ -1,6 +1,8 @@
 """Heat maps of histograms: a row a bucket, a column a step."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +10,7 @@ from reports.dashboards import encode
 from reports.dashboards.fields import Wire
 from reports.dashboards.frames import Column, Frame
 from reports.dashboards.kinds.base import CannotError, Kind, Sheet
-from reports.dashboards.reading import mapping, number, text
+from reports.dashboards.reading import mapping, number, text, whole
 from reports.statistics import Floats
 
 
@@ -33,7 +35,8 @@ def _draw(sheet: Sheet) -> Wire | None:
         return None
     first = sheet.field(*rows[0])
     options, y_axis, color = sheet.panel.options, sheet.options("yAxis"), sheet.options("color")
-    unit = text(y_axis.get("unit"))
+    cells = sheet.options("cellValues")
+    unit = text(y_axis.get("unit")) or first.unit
     names = [_name(bounds[place], rows[place][1]) for place in order]
     kept = _kept(grid)
     return {
@@ -41,7 +44,8 @@ def _draw(sheet: Sheet) -> Wire | None:
         "rows": names[kept],
         "low": names[kept.start - 1] if kept.start else None,
         "z": [encode.numbers(row) for row in grid[kept]],
-        "f": sheet.spec(first),
+        # What a bucket counts has a unit of its own: that of the field is its bounds'.
+        "cell": {"u": text(cells.get("unit")), **_decimals(cells)},
         "unit": unit,
         "scheme": text(color.get("scheme")) or "Oranges",
         "mode": text(color.get("mode")) or "scheme",
@@ -51,6 +55,11 @@ def _draw(sheet: Sheet) -> Wire | None:
         "least": number(mapping(options.get("filterValues")).get("le"), 0.0),
         "legend": sheet.options("legend").get("show") is not False,
     }
+
+
+def _decimals(cells: Mapping[str, Any]) -> Wire:
+    wanted = cells.get("decimals")
+    return {} if wanted is None else {"d": min(12, max(0, whole(wanted)))}
 
 
 def _kept(grid: Floats) -> slice:

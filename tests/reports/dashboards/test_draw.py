@@ -135,15 +135,27 @@ def test_table_of_instant_queries() -> None:
 
 
 def test_heatmap_takes_buckets_apart() -> None:
-    """Cumulative buckets in the order of their bounds; empty ones at the ends are left out."""
+    """Cumulative buckets in the order of their bounds; empty ones at the ends are left out.
+
+    The field's unit is that of the bounds; what is counted has its own.
+    """
     answer = [
         ({"le": le}, [value])
         for le, value in (("+Inf", 9.0), ("0.1", 1.0), ("1", 6.0), ("10", 9.0), ("0.01", 0.0), ("100", 9.0))
     ]
     found = drawn(
-        dashboard(panel("heatmap", target("h_bucket", format="heatmap"))), Table({"h_bucket": answer}, ["h_bucket"])
+        dashboard(
+            panel(
+                "heatmap",
+                target("h_bucket", format="heatmap"),
+                defaults={"unit": "s"},
+                options={"cellValues": {"unit": "reqps", "decimals": -3}},
+            )
+        ),
+        Table({"h_bucket": answer}, ["h_bucket"]),
     )
     body = only(found)["body"]
+    assert (body["unit"], body["cell"]) == ("s", {"u": "reqps", "d": 0})
     assert [(row, z[0]) for row, z in zip(body["rows"], body["z"], strict=True)] == [
         (0.01, 0),
         (0.1, 1),
