@@ -299,14 +299,7 @@ def record() -> None:
         root = Path(os.environ["GF_PATHS_DATA"]).parent
         modes = {str(path.relative_to(root)): stat.S_IMODE(path.stat().st_mode) for path in root.rglob("*")}
         kept = {name: value for name, value in os.environ.items() if name.startswith("GF_") or "proxy" in name.lower()}
-        facts = {
-            "argv": sys.argv,
-            "env": kept,
-            "modes": modes,
-            "pid": os.getpid(),
-            "home": str(home),
-            "root": str(root),
-        }
+        facts = {"argv": sys.argv, "env": kept, "modes": modes, "pid": os.getpid(), "root": str(root)}
         Path(target).write_text(json.dumps(facts))
 
 
