@@ -106,7 +106,13 @@ class Ssh:
     def jump(self, local_port: int, more: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Return the command that goes by the login host to the node itself (without a login host: straight there)."""
         address, login = self.address, self.address.login
-        hop = () if login is None else ("-J", f"{address.ssh_user}@{login.host}:{login.port}")
+        hop: tuple[str, ...] = ()
+        if login is not None and more:
+            # -J starts an ssh that gets none of our options: it could ask for a password, or stay as a shared one.
+            command = shlex.join(("ssh", *more, "-W", "[HOST]:PORT", *self._login())).replace("%", "%%")
+            hop = ("-o", f"ProxyCommand={command.replace('[HOST]:PORT', '[%h]:%p')}")
+        elif login is not None:
+            hop = ("-J", f"{address.ssh_user}@{login.host}:{login.port}")
         return (
             *("ssh", "-N", *KEEP_ALIVE, *more, *hop, "-L", self._rule(local_port)),
             f"{address.ssh_user}@{address.node}",

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -70,6 +71,9 @@ class Tunnel:
         """Connect and wait for the page. Raises TunnelError."""
         try:
             self._connect(lambda: False)
+        except TunnelError as error:
+            self.close()
+            raise TunnelError(f"{error}\n  tried: {shlex.join(self._argv)}") from error
         except BaseException:
             self.close()
             raise
@@ -135,7 +139,7 @@ class Tunnel:
         while True:
             answers = _answers(self._page)
             if child.poll() is not None:  # asked after the answer, which could be another program's
-                raise TunnelError(f"{self._dropped()}\n  command: {' '.join(self._argv)}")
+                raise TunnelError(self._dropped())
             if answers or over():
                 return
             if time.monotonic() > deadline:
