@@ -123,7 +123,9 @@ class Ssh:
         return self.forward(local_port, more) if via == "forward" else self.jump(local_port, more)
 
     def read_password(self) -> tuple[str, ...]:
-        """Return the command that prints the password, from a person's own machine."""
+        """Return the command that prints the password: here, or from a person's own machine."""
+        if self.address.here:
+            return ("cat", self.address.password_file)
         return ("ssh", *self._login(), f"cat {shlex.quote(self.address.password_file)}")
 
     def _login(self) -> tuple[str, ...]:

@@ -79,7 +79,10 @@ class Planned:
 
 @dataclass(frozen=True)
 class Beside:
-    """Plans the Grafana that a recipe `asked` for; what it needed to know goes into `versions` and `notes`."""
+    """Plans the Grafana that a recipe `asked` for; what it needed to know goes into `versions` and `notes`.
+
+    `find` tells which Grafana there is: on PATH, unless a runtime brings one.
+    """
 
     run: RunDirectory
     asked: Grafana
@@ -87,13 +90,14 @@ class Beside:
     scratch: Path
     versions: MutableMapping[str, str]
     notes: list[str]
+    find: Callable[[], server.Installation | None] = server.find
 
     def plan(self, node: Node, source: Source) -> Planned | None:
         """Say what is to be started on `node`; None where there is none to be. Raises PlanError, PortError, OSError."""
         if self.asked.mode == "off":
             return None
         try:
-            installation = server.find()
+            installation = self.find()
             if installation is not None:
                 return self._plan(installation, node, source)
             why = "no Grafana on PATH"
