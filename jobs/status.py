@@ -37,9 +37,10 @@ class Status(BaseModel):
         if self.progress:
             words = self.progress
             yield f"load: {words['state']} {words['phase'] or ''}, {words['done']} done, {words['failed']} failed"
-        if "prometheus" in self.endpoints:
-            user, file = self.endpoints["prometheus_user"], self.endpoints["prometheus_password_file"]
-            yield f"Prometheus: {self.endpoints['prometheus']} (user {user}, password in {file})"
+        for what in ("prometheus", "grafana"):
+            if what in self.endpoints:
+                user, file = self.endpoints[f"{what}_user"], self.endpoints[f"{what}_password_file"]
+                yield f"{what.capitalize()}: {self.endpoints[what]} (user {user}, password in {file})"
 
 
 def of(run: RunDirectory) -> Status:
