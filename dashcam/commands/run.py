@@ -6,8 +6,7 @@ import subprocess
 import sys
 from types import FrameType
 
-from dashcam import arguments, outcome
-from dashcam.follow import follow
+from dashcam import arguments, outcome, view
 from jobs import exits, stopping, submit
 from runs.directory import RunDirectory
 from runs.manifest import Manifest
@@ -54,7 +53,7 @@ def _local(run: RunDirectory, *, quiet: bool) -> None:
     # The supervisor has a session of its own: Ctrl-C reaches it through us, once.
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
-        follow(run, lambda: supervisor.poll() is not None, quiet=quiet)
+        view.show(run, lambda: supervisor.poll() is not None, quiet=quiet)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -74,7 +73,7 @@ def _explain(run: RunDirectory, supervisor: "subprocess.Popen[bytes]") -> None:
 
 def _until_sealed(run: RunDirectory, job: str, *, quiet: bool) -> None:
     try:
-        follow(run, lambda: run.sealed or stopping.job_state(job) is None, quiet=quiet)
+        view.show(run, lambda: run.sealed or stopping.job_state(job) is None, quiet=quiet)
     except KeyboardInterrupt:
         print(f"the job goes on: `dashcam stop {run.id}` ends it", file=sys.stderr)
         raise
