@@ -4,6 +4,8 @@ import argparse
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from types import FrameType
 
 from dashcam import arguments, outcome, view
@@ -12,6 +14,9 @@ from runs.directory import RunDirectory
 from runs.manifest import Manifest
 
 HELP = "run a recipe here or on Slurm, wait, and say what came of it"
+
+_ASK_SLURM_EVERY = 2.0
+"""Seconds."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +78,21 @@ def _explain(run: RunDirectory, supervisor: "subprocess.Popen[bytes]") -> None:
 
 def _until_sealed(run: RunDirectory, job: str, *, quiet: bool) -> None:
     try:
-        view.show(run, lambda: run.sealed or stopping.job_state(job) is None, quiet=quiet)
+        view.show(run, _over(run, job), quiet=quiet)
     except KeyboardInterrupt:
         print(f"the job goes on: `dashcam stop {run.id}` ends it", file=sys.stderr)
         raise
+
+
+def _over(run: RunDirectory, job: str) -> Callable[[], bool]:
+    """Return what tells whether a job's run is over; Slurm's controller is shared, so it is asked seldom."""
+    asked = 0.0
+
+    def over() -> bool:
+        nonlocal asked
+        if run.sealed or time.monotonic() - asked < _ASK_SLURM_EVERY:
+            return run.sealed
+        asked = time.monotonic()
+        return stopping.job_state(job) is None
+
+    return over
