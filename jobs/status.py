@@ -34,9 +34,6 @@ class Status(BaseModel):
         for process in self.processes:
             state = "ended" if process["ended"] else "ready" if process["ready"] else "starting"
             yield f"{process['name']:<20} {process['role']:<10} pid {process['pid']:<8} {state}"
-        if self.progress:
-            words = self.progress
-            yield f"load: {words['state']} {words['phase'] or ''}, {words['done']} done, {words['failed']} failed"
         if "prometheus" in self.endpoints:
             user, file = self.endpoints["prometheus_user"], self.endpoints["prometheus_password_file"]
             yield f"Prometheus: {self.endpoints['prometheus']} (user {user}, password in {file})"

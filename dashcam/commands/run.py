@@ -4,19 +4,15 @@ import argparse
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from types import FrameType
 
-from dashcam import arguments, outcome, view
+from dashcam import arguments, outcome
+from dashcam.view import show
 from jobs import exits, stopping, submit
 from runs.directory import RunDirectory
 from runs.manifest import Manifest
 
 HELP = "run a recipe here or on Slurm, wait, and say what came of it"
-
-_ASK_SLURM_EVERY = 2.0
-"""Seconds."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +54,7 @@ def _local(run: RunDirectory, *, quiet: bool) -> None:
     # The supervisor has a session of its own: Ctrl-C reaches it through us, once.
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
-        view.show(run, lambda: supervisor.poll() is not None, quiet=quiet)
+        show(run, lambda: supervisor.poll() is not None, quiet=quiet)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -78,21 +74,7 @@ def _explain(run: RunDirectory, supervisor: "subprocess.Popen[bytes]") -> None:
 
 def _until_sealed(run: RunDirectory, job: str, *, quiet: bool) -> None:
     try:
-        view.show(run, _over(run, job), quiet=quiet)
+        show(run, lambda: run.sealed or stopping.job_state(job) is None, quiet=quiet)
     except KeyboardInterrupt:
         print(f"the job goes on: `dashcam stop {run.id}` ends it", file=sys.stderr)
         raise
-
-
-def _over(run: RunDirectory, job: str) -> Callable[[], bool]:
-    """Return what tells whether a job's run is over; Slurm's controller is shared, so it is asked seldom."""
-    asked = 0.0
-
-    def over() -> bool:
-        nonlocal asked
-        if run.sealed or time.monotonic() - asked < _ASK_SLURM_EVERY:
-            return run.sealed
-        asked = time.monotonic()
-        return stopping.job_state(job) is None
-
-    return over

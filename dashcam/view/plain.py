@@ -1,5 +1,8 @@
 """The view where there is no terminal: a line when something changes, and one every few seconds."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from dashcam.view import draw
 from dashcam.view.facts import Facts
 
@@ -19,6 +22,21 @@ def headline(facts: Facts) -> str:
         f"{now.name if now else facts.state}: {done} done, {failed} failed, {flying} open, "
         f"{draw.rate(seen.done)}, p99 {draw.seconds(seen.latency_p99)}, {draw.span(left)} left"
     )
+
+
+def summary(facts: Facts) -> Iterator[str]:
+    """Yield what one look tells of a run that goes: load, services, targets, alerts."""
+    seen = facts.load
+    yield headline(facts) if facts.running else facts.state
+    for kind, count in seen.errors:
+        yield f"failed: {kind} {draw.number(count)}"
+    for one in facts.services:
+        if one.queue is not None or one.running is not None:
+            yield f"{one.name}: {draw.number(one.running)} running, {draw.number(one.queue)} queued"
+    if facts.targets.up is not None:
+        yield f"targets: {facts.targets.up} of {max(facts.targets.expected, facts.targets.up)} up"
+    yield from news(replace(facts, notes=()), None)
+    yield from filter(None, (facts.trouble, *(f"note: {note}" for note in facts.notes)))
 
 
 def key(facts: Facts) -> str:

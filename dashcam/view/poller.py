@@ -62,11 +62,11 @@ class Poller:
             except PrometheusError as error:
                 wait = min(_SLOWEST, 2 * wait)
                 with self._lock:
-                    self._trouble = _short(str(error))
+                    self._trouble = short(str(error))
             self._stop.wait(max(0.0, wait - (time.monotonic() - start)))
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     """Say a connection error in a few words: requests' own texts are three lines long."""
     for word, short in (
         ("refuses our password", "another one holds its port"),

@@ -16,11 +16,11 @@ from rich.live import Live
 from dashcam.view import gather, plain
 from dashcam.view.facts import Facts, Load, Numbers
 from dashcam.view.measures import HISTORY, Observer
-from dashcam.view.poller import Poller
+from dashcam.view.poller import Poller, short
 from dashcam.view.questions import LINES
 from dashcam.view.screen import screen
 from loadtests import progress
-from prometheus.client import Client
+from prometheus.client import Client, PrometheusError
 from runs.directory import RunDirectory
 from runs.manifest import Manifest, ManifestError, now
 
@@ -51,6 +51,12 @@ def show(
             _lines(look, over)
 
 
+def glance(run: RunDirectory) -> Facts:
+    """Return what is known of a run at this moment, by one look into its Prometheus. Takes PATIENCE at most twice."""
+    with contextlib.closing(_Look(run, None, "")) as look:
+        return look.glance()
+
+
 class _Look:
     """What there is to show of one run, at any moment. Reads run.json again only when it has changed."""
 
@@ -79,6 +85,19 @@ class _Look:
         )
         return gather.at(found, self._history(found.load), self._place)
 
+    def glance(self) -> Facts:
+        """Return what is known now, asking in this thread."""
+        manifest = self._read()
+        if manifest is None:
+            return Facts(self._run.id, "has not begun")
+        measures, trouble = None, ""
+        if self._polled(manifest) and manifest.state in {"starting", "running"}:
+            try:
+                measures = self._observer(manifest).look()
+            except PrometheusError as error:
+                trouble = f"Prometheus does not answer ({short(str(error))}): the load's own figures"
+        return gather.facts(manifest, progress.read(self._run.load), measures, now(), trouble)
+
     def _read(self) -> Manifest | None:
         try:
             about = self._run.manifest.stat()
@@ -97,13 +116,16 @@ class _Look:
 
     def _poll(self, manifest: Manifest) -> Poller:
         if self._poller is None:
-            ends = manifest.endpoints
-            client = self._client or Client(
-                ends["prometheus"], ends["prometheus_user"], Path(ends["prometheus_password_file"]), PATIENCE
-            )
-            interval = float(manifest.recipe.get("watch", {}).get("interval", 1.0))
-            self._poller = Poller(Observer(client, len(manifest.nodes), interval))
+            self._poller = Poller(self._observer(manifest))
         return self._poller
+
+    def _observer(self, manifest: Manifest) -> Observer:
+        ends = manifest.endpoints
+        client = self._client or Client(
+            ends["prometheus"], ends["prometheus_user"], Path(ends["prometheus_password_file"]), PATIENCE
+        )
+        interval = float(manifest.recipe.get("watch", {}).get("interval", 1.0))
+        return Observer(client, len(manifest.nodes), interval)
 
     def _history(self, load: Load) -> dict[str, Numbers]:
         """Keep a value a second, of whichever source there is."""
