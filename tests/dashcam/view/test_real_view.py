@@ -16,8 +16,6 @@ from runs import seal
 from runs.directory import RunDirectory
 from tests.jobs.driver import Driver
 
-pyte = pytest.importorskip("pyte", reason="pyte reads the screens: pip install pyte")
-
 pytestmark = [pytest.mark.real, pytest.mark.timing]
 
 ALTERNATE, BACK = b"\x1b[?1049h", b"\x1b[?1049l"
@@ -34,6 +32,7 @@ def driver(tmp_path):
 @pytest.fixture
 def terminal(driver):
     """A function that runs dashcam in a terminal."""
+    pytest.importorskip("pyte", reason="pyte reads the screens: pip install pyte")
     from tests.dashcam.view.terminal import Terminal  # noqa: PLC0415 - needs pyte
 
     made = []
