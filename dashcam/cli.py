@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from dashcam.commands import commands
+from grafana.tunnel import TunnelError
 from jobs import exits
 from jobs.stopping import StopError
 from jobs.submit import SubmitError
@@ -16,6 +17,7 @@ from runs.document import RecipeError
 from runs.manifest import ManifestError
 from runs.runid import UnknownRunError
 from runs.seal import SealError
+from runs.site import SiteError
 
 _EXITS = """exit codes:
   0 done and VALID   1 the run or the command failed   2 usage or recipe error
@@ -49,10 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RecipeError as error:
         print(f"dashcam: {error}", file=sys.stderr)
         return exits.USAGE
-    except UnknownRunError as error:
+    except (UnknownRunError, SiteError) as error:
         print(f"dashcam: {error}", file=sys.stderr)
         return exits.USAGE
-    except (SubmitError, StopError, ManifestError, SealError, PrometheusError, ReportError) as error:
+    except (SubmitError, StopError, ManifestError, SealError, PrometheusError, ReportError, TunnelError) as error:
         print(f"dashcam: {error}", file=sys.stderr)
         return exits.FAILED
     except KeyboardInterrupt:

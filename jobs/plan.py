@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from grafana.provisioning import Source
+from jobs.grafana import Beside, Planned
 from jobs.node import PortError, available
 from jobs.probes import HttpProbe
 from jobs.program import Program
@@ -38,6 +40,7 @@ class Plan:
     prometheus_user: str
     prometheus_password: Path
     prometheus_data: Path
+    endpoints: Mapping[str, str]
     versions: Mapping[str, str]
     notes: tuple[str, ...]
 
@@ -85,11 +88,12 @@ class Planner:
         load, scrape, go_file = self._load({name: service.target for name, service in services.items()}, series)
         scrapes.append(scrape)
         prometheus = self._prometheus(scrapes, address, web)
+        beside = self._grafana(series)
         for service in services.values():
             self.versions.update(service.versions)
             self.notes.extend(service.notes)
         return Plan(
-            first=(*programs, prometheus),
+            first=(*programs, prometheus, *([beside.program] if beside else [])),
             load=load,
             go_file=go_file,
             scrapes=tuple(scrapes),
@@ -97,6 +101,7 @@ class Planner:
             prometheus_user=series.user,
             prometheus_password=series.password_file,
             prometheus_data=self.scratch / "prometheus",
+            endpoints=beside.endpoints if beside else {},
             versions=self.versions,
             notes=tuple(self.notes),
         )
@@ -188,6 +193,14 @@ class Planner:
         )
         scrape = Scrape(job="load", role="load", node=node.name, address=address, auth=Bearer(token))
         return (program, *followers), scrape, go_file
+
+    def _grafana(self, series: Series) -> Planned | None:
+        watch = self.recipe.watch
+        source = Source(
+            series.url, series.user, series.password_file, watch.interval, self.versions.get("prometheus", "")
+        )
+        beside = Beside(self.run, watch.grafana, self._port, self.scratch, self.versions, self.notes)
+        return beside.plan(self.nodes[0], source)
 
     def _prometheus(self, scrapes: Sequence[Scrape], address: str, web: WebFiles) -> Program:
         binary = find_program("prometheus")

@@ -134,6 +134,7 @@ class Supervisor:
                 "prometheus_user": plan.prometheus_user,
                 "prometheus_password_file": str(plan.prometheus_password),
                 "prometheus_data": str(plan.prometheus_data),
+                **plan.endpoints,
             }
 
         self.journal.update(change)
