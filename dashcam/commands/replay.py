@@ -1,6 +1,7 @@
-"""`dashcam replay`: recordings, open in Prometheus."""
+"""`dashcam replay`: recordings, open in Prometheus, and in Grafana where there is one."""
 
 import argparse
+import contextlib
 import signal
 import sys
 import tempfile
@@ -9,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from dashcam import arguments
+from grafana.provisioning import Source
+from grafana.server import GrafanaError
+from jobs import reopened
+from jobs.reopened import Beside
 from prometheus import replay, snapshot, together
 from prometheus.client import PrometheusError
 from prometheus.replay import Replay
@@ -18,7 +23,7 @@ from runs.directory import RunDirectory
 from runs.manifest import Manifest
 from runs.seal import SealError
 
-HELP = "open recordings in Prometheus, on a copy, several side by side, until Ctrl-C"
+HELP = "open recordings in Prometheus (and Grafana where there is one), on a copy, several side by side, until Ctrl-C"
 _SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
@@ -39,12 +44,21 @@ def execute(options: argparse.Namespace) -> int:
     with (
         tempfile.TemporaryDirectory(prefix="dashcam-replay-") as scratch,
         replay.open_blocks([run.tsdb for run in runs], Path(scratch), options.port) as opened,
+        contextlib.ExitStack() as stack,
     ):
         facts = _facts(opened, spells)
+        grafana, why = _grafana(stack, opened, runs, spells, Path(scratch))
+        if grafana is not None:
+            facts["grafana"] = {
+                "url": grafana.url,
+                "user": grafana.user,
+                "password_file": str(grafana.password_file),
+                "dashboards": [f"{grafana.url}/d/{uid}" for uid in grafana.dashboards],
+            }
         if options.json:
             arguments.print_json(facts)
         else:
-            print(_words(facts, spells))
+            print(_words(facts, spells, why))
         sys.stdout.flush()
         while signal.sigtimedwait(_SIGNALS, 0.5) is None:
             if opened.process.poll() is not None:
@@ -70,6 +84,20 @@ def _spell(run: RunDirectory) -> Spell:
     return Spell(run.id, start, end, begin, float(manifest.recipe.get("watch", {}).get("interval", 1.0)))
 
 
+def _grafana(
+    stack: contextlib.ExitStack, opened: Replay, runs: Sequence[RunDirectory], spells: Sequence[Spell], scratch: Path
+) -> tuple[Beside | None, str]:
+    """Start a Grafana beside it, where there is one; else say why there is none. It is a bonus, never an error."""
+    interval = max(spell.interval for spell in spells)
+    span = (min(spell.start for spell in spells), max(spell.end for spell in spells))
+    try:
+        source = Source(opened.url, opened.user, opened.password_file, interval, opened.client.version())
+        found = stack.enter_context(reopened.beside(source, [run.dashboards for run in runs], span, scratch))
+    except (GrafanaError, OSError, ValueError) as error:
+        return None, f"without Grafana: {error}"
+    return found, "" if found else "without Grafana: none on PATH, and GRAFANA_HOME is not set"
+
+
 def _facts(opened: Replay, spells: Sequence[Spell]) -> dict[str, Any]:
     start, end = together.window(spells)
     return {
@@ -92,7 +120,7 @@ def _facts(opened: Replay, spells: Sequence[Spell]) -> dict[str, Any]:
     }
 
 
-def _words(facts: dict[str, Any], spells: Sequence[Spell]) -> str:
+def _words(facts: dict[str, Any], spells: Sequence[Spell], why: str) -> str:
     lines = [facts["url"], f"  user {facts['user']}, password in {facts['password_file']}; Ctrl-C ends it"]
     if len(spells) > 1:
         lines.append(f"  laid over {spells[0].id}, from the begin of the load on:")
@@ -100,6 +128,10 @@ def _words(facts: dict[str, Any], spells: Sequence[Spell]) -> str:
             f'    {{run_id="{spell.id}"}}{together.modifier(spell, spells[0])}'  # as it is written in a query
             for spell in spells
         ]
+    if grafana := facts.get("grafana"):
+        lines += [f"Grafana: {grafana['url']}", f"  user {grafana['user']}, password in {grafana['password_file']}"]
+    elif why:
+        lines.append(why)
     return "\n".join(lines)
 
 

@@ -15,7 +15,7 @@ from types import FrameType
 from pydantic import ValidationError
 
 from dashcam import arguments
-from dashcam.follow import follow
+from dashcam.view import show
 from grafana import address
 from grafana.address import Address, Ssh
 from grafana.tunnel import OPTIONS, Tunnel, TunnelError, free_port
@@ -82,7 +82,7 @@ def _show(options: argparse.Namespace, found: Address, over: Callable[[], bool],
         print(address.describe(found), flush=True)
     if run is not None and not options.json and sys.stderr.isatty():
         try:
-            follow(run, over)
+            show(run, over)
         except KeyboardInterrupt:
             print(f"the run goes on: `dashcam stop {run.id}` ends it", file=sys.stderr)
     return 0
