@@ -1,7 +1,7 @@
 """Grafana beside recordings that are opened again: the same server and settings as a run's, their archived dashboards.
 
-Dashboards of one run are shown as they were archived, with its absolute time range. Of several runs: each dashboard once,
-over the time from the first run's start to the last one's end, with the variable `run` taking all of them.
+Dashboards of one run are shown as they were archived, with its absolute time range. Of several runs: each dashboard
+once, over the time from the first run's start to the last one's end, with the variable `run` taking all of them.
 """
 
 import contextlib

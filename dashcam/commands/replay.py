@@ -5,6 +5,7 @@ import contextlib
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ from runs.manifest import Manifest
 from runs.seal import SealError
 
 HELP = "open recordings in Prometheus (and Grafana where there is one), on a copy, several side by side, until Ctrl-C"
-_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +39,9 @@ def execute(options: argparse.Namespace) -> int:
     """See `dashcam.commands.Command`."""
     runs = list(dict.fromkeys(RunDirectory(runid.find(options.root, reference)) for reference in options.runs))
     spells = [_spell(run) for run in runs]
-    # Blocked before Prometheus starts, so that a Ctrl-C waits for the wait below and the clean-up.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a Ctrl-C waits for the wait below, and the clean-up
+        signal.signal(number, lambda _number, _frame: stop.set())
     with (
         tempfile.TemporaryDirectory(prefix="dashcam-replay-") as scratch,
         replay.open_blocks([run.tsdb for run in runs], Path(scratch), options.port) as opened,
@@ -60,7 +61,7 @@ def execute(options: argparse.Namespace) -> int:
         else:
             print(_words(facts, spells, why))
         sys.stdout.flush()
-        while signal.sigtimedwait(_SIGNALS, 0.5) is None:
+        while not stop.wait(0.5):
             if opened.process.poll() is not None:
                 raise PrometheusError(f"the replay's Prometheus ended with {opened.process.returncode}")
     return 0
