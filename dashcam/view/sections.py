@@ -155,7 +155,7 @@ def services(facts: Facts, width: int, rows: int) -> list[Text]:
     ]
     head = ("services", "req/s", "errors", "p50", "p99", "queue", "run", "full")
     if width < name + 56:
-        widths = (max(8, width - 47), -6, -6, -8, -8, -5, -4, -5)
+        widths = (max(8, width - 49), -6, -6, -8, -8, -5, -4, -5)
     else:
         widths = (name, -7, -7, -9, -9, -7, -5, -6)
     return _table(head, widths, cells, rows)
