@@ -52,6 +52,8 @@ class Service:
     queue: float | None = None
     running: float | None = None
     full: float | None = None
+    tokens_in: float | None = None
+    tokens_out: float | None = None
 
 
 @dataclass(frozen=True)

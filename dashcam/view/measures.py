@@ -57,7 +57,7 @@ class Measures:
 
     def services(self, names: Iterable[str]) -> tuple[Service, ...]:
         """Return what the services of these names say of themselves."""
-        facts = ("rate", "error_ratio", "p50", "p99", "queue", "running", "full")
+        facts = ("rate", "error_ratio", "p50", "p99", "queue", "running", "full", "served_in", "served_out")
         columns = [self.by(fact, "job") for fact in facts]
         return tuple(Service(name, *(column.get(name) for column in columns)) for name in names)
 

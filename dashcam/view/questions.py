@@ -72,6 +72,16 @@ _SERVICES = (
         "sum by (job) (llamacpp:requests_processing or vllm:num_requests_running)",
     ),
     Question("full", "max by (job) (service:saturation_ratio)"),
+    Question(
+        "served_in",
+        'sum by (job) (service:tokens_rate{direction="in"})',
+        _rate("llamacpp:prompt_tokens_total", "job"),
+    ),
+    Question(
+        "served_out",
+        'sum by (job) (service:tokens_rate{direction="out"})',
+        _rate("llamacpp:tokens_predicted_total", "job"),
+    ),
 )
 
 _MACHINES = (

@@ -60,6 +60,7 @@ def _beside(facts: Facts, width: int, room: int) -> list[Text]:
     for index in range(max(len(left), len(right))):
         line = left[index].copy() if index < len(left) else Text("", no_wrap=True)
         if index < len(right):
+            line.truncate(half)
             line.pad_right(half + _GAP - line.cell_len)
             line.append_text(right[index])
         lines.append(line)

@@ -141,24 +141,28 @@ def _also(facts: Facts, width: int) -> list[Text]:
 
 
 def services(facts: Facts, width: int, rows: int) -> list[Text]:
-    """Show what each service says of itself."""
-    if not facts.services:
+    """Show what each service says of itself: the columns that any of them has, as many as there is room for."""
+    some = facts.services
+    if not some:
         return []
-    name = max(_NAME, min(24, width - 62))
-    cells = [
-        (
-            *(one.name, draw.number(one.rate), _bad(percent(one.errors), when=(one.errors or 0) > 0)),
-            *(seconds(one.p50), seconds(one.p99), draw.number(one.queue), draw.number(one.running)),
-            _bad(percent(one.full), when=(one.full or 0) > _FULL),
-        )
-        for one in facts.services
+    columns = [
+        ("req/s", 7, [draw.number(one.rate) for one in some]),
+        ("errors", 6, [_bad(percent(one.errors), when=(one.errors or 0) > 0) for one in some]),
+        ("p50", 8, [seconds(one.p50) for one in some]),
+        ("p99", 8, [seconds(one.p99) for one in some]),
+        ("queue", 5, [draw.number(one.queue) for one in some]),
+        ("run", 4, [draw.number(one.running) for one in some]),
+        ("full", 5, [_bad(percent(one.full), when=(one.full or 0) > _FULL) for one in some]),
+        ("tok in", 6, [draw.number(one.tokens_in) for one in some]),
+        ("tok out", 7, [draw.number(one.tokens_out) for one in some]),
     ]
-    head = ("services", "req/s", "errors", "p50", "p99", "queue", "run", "full")
-    if width < name + 56:
-        widths = (max(8, width - 47), -6, -6, -8, -8, -5, -4, -5)
-    else:
-        widths = (name, -7, -7, -9, -9, -7, -5, -6)
-    return _table(head, widths, cells, rows)
+    told = [column for column in columns if set(column[2]) != {draw.NONE}] or columns[:1]
+    for least in ("tok out", "tok in", "run", "p50", "errors"):
+        if _NAME + sum(size_ + 1 for _, size_, _ in told) > width:
+            told = [column for column in told if column[0] != least]
+    head = ("services", *(name for name, _, _ in told))
+    widths = (_NAME, *(-size_ for _, size_, _ in told))
+    return _table(head, widths, [(one.name, *(c[2][at] for c in told)) for at, one in enumerate(some)], rows)
 
 
 def machines(facts: Facts, width: int, rows: int) -> list[Text]:

@@ -36,7 +36,12 @@ STEADY = Facts(
         "ttft_p50": (0.0115,) * 23,
         "ttft_p99": tuple(0.02 + 0.001 * (second % 5) for second in range(23)),
     },
-    services=(Service("llm", rate=13.9, errors=0.0, p50=0.0166, p99=0.0520, queue=0, running=1, full=0.25),),
+    services=(
+        Service(
+            "llm", rate=13.9, errors=0.0, p50=0.0166, p99=0.0520, queue=0, running=1, full=0.25,
+            tokens_in=1020.0, tokens_out=219.0,
+        ),
+    ),
     machines=(Machine("vm", 0.634, 0.412, 1.3e6, 3.5e6, 12_000, 8_100),),
     targets=Targets(4, 4),
     notes=("llm: the model's weights are random; its speed says nothing about a trained model",),

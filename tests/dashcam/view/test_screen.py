@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from dashcam.view import draw, sections
-from dashcam.view.facts import Alert, Machine, Targets
+from dashcam.view.facts import Alert, Machine, Service, Targets
 from dashcam.view.screen import screen
 from tests.dashcam.view.states import SICK, STATES, STEADY
 
@@ -114,3 +114,12 @@ def test_sparkline_ends_now():
     assert draw.sparkline((1.0, 2.0, 4.0), 2, top=8.0) == "▃▅"
     assert draw.sparkline((0.0, 0.0), 2) == "▁▁"
     assert draw.sparkline((), 3) == "   "
+
+
+def test_columns_that_no_service_has_are_not_there():
+    """llama.cpp tells of no requests: what it has is shown, and in half a window what is least needed is left out."""
+    llama = replace(STEADY, services=(Service("llm", queue=0, running=1, tokens_in=1034.0, tokens_out=224.0),))
+    head = sections.services(llama, 80, 9)[0].plain.split()
+    assert head == ["services", "queue", "run", "tok", "in", "tok", "out"]
+    assert "tok out" not in sections.services(STEADY, 58, 9)[0].plain
+    assert "p99" in sections.services(STEADY, 58, 9)[0].plain
