@@ -34,9 +34,6 @@ class Status(BaseModel):
         for process in self.processes:
             state = "ended" if process["ended"] else "ready" if process["ready"] else "starting"
             yield f"{process['name']:<20} {process['role']:<10} pid {process['pid']:<8} {state}"
-        if self.progress:
-            words = self.progress
-            yield f"load: {words['state']} {words['phase'] or ''}, {words['done']} done, {words['failed']} failed"
         for what in ("prometheus", "grafana"):
             if what in self.endpoints:
                 user, file = self.endpoints[f"{what}_user"], self.endpoints[f"{what}_password_file"]

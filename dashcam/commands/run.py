@@ -8,7 +8,7 @@ from types import FrameType
 
 from dashcam import arguments, outcome
 from dashcam.commands.recover import if_dead
-from dashcam.follow import follow
+from dashcam.view import show
 from jobs import exits, living, recovering, submit
 from runs.directory import RunDirectory
 from runs.manifest import Manifest
@@ -55,7 +55,7 @@ def _local(run: RunDirectory, *, quiet: bool) -> None:
     # The supervisor has a session of its own: Ctrl-C reaches it through us, once.
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
-        follow(run, lambda: supervisor.poll() is not None, quiet=quiet)
+        show(run, lambda: supervisor.poll() is not None, quiet=quiet)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -80,7 +80,7 @@ def _explain(run: RunDirectory, supervisor: "subprocess.Popen[bytes]") -> None:
 def _until_over(run: RunDirectory, job: str, *, quiet: bool) -> None:
     """Follow until Slurm has no such job any more: one that was put back into the queue is not over with its seal."""
     try:
-        follow(run, living.Asked(job).over, quiet=quiet)
+        show(run, living.Asked(job).over, quiet=quiet)
     except KeyboardInterrupt:
         print(f"the job goes on: `dashcam stop {run.id}` ends it", file=sys.stderr)
         raise

@@ -2,7 +2,7 @@
 
 import argparse
 
-from dashcam import arguments, outcome
+from dashcam import arguments, outcome, view
 from dashcam.commands.recover import if_dead
 from jobs import status
 from runs.manifest import Manifest
@@ -30,6 +30,6 @@ def execute(options: argparse.Namespace) -> int:
     if state.state == "ended":
         print(outcome.describe(run, Manifest.load(run.manifest)))
         return 0
-    for line in state.lines():
+    for line in (*state.lines(), *view.summary(view.glance(run))):
         print(f"  {line}")
     return 0

@@ -15,11 +15,11 @@ from types import FrameType
 from pydantic import ValidationError
 
 from dashcam import arguments
-from dashcam.follow import follow
+from dashcam.view import show
 from grafana import address
 from grafana.address import Address, Ssh
 from grafana.tunnel import OPTIONS, Tunnel, TunnelError, free_port
-from jobs import stopping
+from jobs import living
 from runs import site as sites
 from runs.directory import RunDirectory
 from runs.manifest import Manifest
@@ -82,7 +82,7 @@ def _show(options: argparse.Namespace, found: Address, over: Callable[[], bool],
         print(address.describe(found), flush=True)
     if run is not None and not options.json and sys.stderr.isatty():
         try:
-            follow(run, over)
+            show(run, over)
         except KeyboardInterrupt:
             print(f"the run goes on: `dashcam stop {run.id}` ends it", file=sys.stderr)
     return 0
@@ -147,7 +147,7 @@ def _wait(run: RunDirectory, site: sites.Site, over: Callable[[], bool], *, pati
 
 def _over(run: RunDirectory) -> Callable[[], bool]:
     """Return what tells whether the run is over: its seal, its supervisor, its job (asked seldom: Slurm is shared)."""
-    job, asked = stopping.job_id(run), 0.0
+    job, asked = living.job_id(run), 0.0
 
     def over() -> bool:
         nonlocal asked
@@ -157,10 +157,10 @@ def _over(run: RunDirectory) -> Callable[[], bool]:
             return False
         asked = time.monotonic()
         if job is not None:
-            return stopping.job_state(job) is None
+            return living.job_state(job) is None
         manifest = Manifest.load(run.manifest)
-        here = stopping.elsewhere(manifest) is None and manifest.supervisor is not None
-        return here and not stopping.supervisor_alive(manifest)
+        here = living.elsewhere(manifest) is None and manifest.supervisor is not None
+        return here and not living.supervisor_alive(manifest)
 
     return over
 

@@ -164,7 +164,7 @@ def test_replay_serves_the_recording(finished):
     driver, _ = finished
     child = driver.start("replay", "last", "--json")
     text = ""
-    while not text.endswith("}\n"):
+    while not text.endswith("\n}\n"):
         text += child.stdout.readline()
     facts = json.loads(text)
     password = Path(facts["password_file"]).read_text()
