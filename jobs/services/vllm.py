@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field
 
 from jobs.program import Program
 from jobs.services import vllm_guard, vllm_model
 from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
 from jobs.services.tiny_model import ModelError
+from jobs.services.vllm_args import Args
 from jobs.services.vllm_probe import VllmProbe
 from loadtests.plan import Target
 from prometheus.config import Bearer, Scrape
@@ -27,19 +28,6 @@ KEEP = (
 )
 """By the ends of names, so that another version's are kept too: all of vLLM's own but `*_created` (the moments at which
 series were made, as gauges); of HTTP, whose histograms vLLM's own tell better, the count."""
-
-OURS = frozenset(
-    (
-        *("model", "served-model-name", "host", "port", "uds", "api-key", "hf-token", "config"),
-        *("tensor-parallel-size", "pipeline-parallel-size", "max-model-len", "max-num-seqs"),
-        *("gpu-memory-utilization", "dtype", "runner", "task", "disable-log-stats", "root-path"),
-        *("ssl-keyfile", "ssl-certfile", "ssl-ca-certs", "ssl-cert-reqs", "grpc", "headless"),
-        *("nnodes", "node-rank", "master-addr", "master-port", "distributed-executor-backend"),
-        *("data-parallel-address", "data-parallel-backend", "data-parallel-hybrid-lb", "data-parallel-external-lb"),
-    )
-)
-"""Long options that `args` cannot hold: keys of ours say them, or they would open the server, move it to where nobody
-looks, take its metrics away, spread it over other nodes, or show a secret to every `ps`."""
 
 _SOCKET = 107 - len("/01234567-89ab-cdef-0123-456789abcdef")
 """Longest directory in which vLLM can make its sockets: Linux's sun_path less a UUID."""
@@ -59,41 +47,14 @@ class Options(Strict):
     max_num_seqs: int | None = Field(None, ge=1, description="requests worked on at once; default: vLLM's")
     gpu_memory_utilization: float | None = Field(None, gt=0, le=1, description="default: vLLM's")
     dtype: Literal["auto", "half", "float16", "bfloat16", "float", "float32"] = Field("auto", description="of weights")
-    embeddings: bool = Field(
-        False, description="serve /v1/embeddings, for that generator, in place of text"
+    embeddings: bool = Field(False, description="serve /v1/embeddings, for that generator, in place of text")
+    cpus: str | None = Field(
+        None,
+        pattern=r"^\d+(-\d+)?(,\d+(-\d+)?)*$",
+        description="cores it may use, as taskset takes them: 0-3; its processes wait for each other by spinning",
     )
     port: int | None = Field(None, ge=1, le=65535, description="default: a free one")
-    args: tuple[str, ...] = Field((), description="further options of `vllm serve`, long ones only: [--enforce-eager]")
-
-    @field_validator("args")
-    @classmethod
-    def _not_ours(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for word in value:
-            if word.startswith("-") and not word.startswith("--") and not _number(word):
-                raise ValueError(f"{word!r} is a short option: write the long one, so that it can be told from ours")
-            name = word.removeprefix("--").partition("=")[0].partition(".")[0].replace("_", "-").lower()
-            # argparse takes the beginning of an option for the whole.
-            if word.startswith("--") and (taken := sorted(each for each in OURS if each.startswith(name))):
-                key = next((_KEYS[each] for each in taken if each in _KEYS), None)
-                mend = f"use the key `{key}`" if key else "leave it out"
-                raise ValueError(f"{word.partition('=')[0]!r} is ours to set: {mend}")
-        return value
-
-
-_KEYS = {
-    "model": "model",
-    "served-model-name": "served_name",
-    "port": "port",
-    "tensor-parallel-size": "tensor_parallel",
-    "pipeline-parallel-size": "pipeline_parallel",
-    "max-model-len": "max_model_len",
-    "max-num-seqs": "max_num_seqs",
-    "gpu-memory-utilization": "gpu_memory_utilization",
-    "dtype": "dtype",
-    "runner": "embeddings",
-    "task": "embeddings",
-}
-"""Keys of ours by the options of vLLM that they stand for."""
+    args: Args = Field((), description="further options of `vllm serve`, long ones only: [--enforce-eager]")
 
 
 class Vllm:
@@ -112,6 +73,7 @@ class Vllm:
         port = context.port(options.port)
         key = context.secret(f"{context.name}.key", secrets.token_urlsafe(24))
         argv = (
+            *(_pinned(context.name, options.cpus) if options.cpus else ()),
             *(str(binary), "serve", str(model), "--served-model-name", name),
             *("--host", context.address, "--port", str(port), "--middleware", "vllm_guard.Guard"),
             *("--tensor-parallel-size", str(options.tensor_parallel)),
@@ -179,6 +141,7 @@ def _environment(context: Context, binary: Path, guard: Path, key: str) -> dict[
         "DO_NOT_TRACK": "1",
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",
+        "SPT_NOENV": "1",  # their titles would overwrite the tags by which a run finds its programs
         "VLLM_SERVER_DEV_MODE": "0",  # its pages could stop the server or change its model
         # What its processes say to each other has no secret; all of them are on this node.
         "VLLM_HOST_IP": "127.0.0.1",
@@ -202,6 +165,12 @@ def _binary(name: str, asked: Path | None) -> Path:
             "or name it by `binary`"
         )
     return Path(found)
+
+
+def _pinned(name: str, cpus: str) -> tuple[str, ...]:
+    if (taskset := shutil.which("taskset")) is None:
+        raise PlanError(f"service {name}: no program taskset on PATH, for `cpus`: install util-linux, or leave it out")
+    return (taskset, "--cpu-list", cpus)
 
 
 def _fits(context: Context, options: Options) -> None:
@@ -240,10 +209,6 @@ def _version(binary: Path) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     return next((line for line in reversed(done.stdout.splitlines()) if re.match(r"\d", line)), "unknown")
-
-
-def _number(word: str) -> bool:
-    return re.fullmatch(r"-\d+(\.\d+)?", word) is not None
 
 
 SERVICE = Vllm()

@@ -109,6 +109,7 @@ def test_a_large_model(place, context, golden):
         max_num_seqs=64,
         gpu_memory_utilization=0.92,
         dtype="bfloat16",
+        cpus="0-3,8",
         port=8000,
         args=["--kv-cache-dtype", "fp8", "--compilation-config", '{"level": 3}', "--swap-space", "-1"],
     )
@@ -174,15 +175,18 @@ def test_other_args_pass():
     assert Options(args=args).args == args
 
 
-@pytest.mark.usefixtures("place")
-def test_what_cannot_be_started_is_said(context, monkeypatch):
+def test_what_cannot_be_started_is_said(place, context, monkeypatch):
     """No folder of a model, more GPUs than the node has, no vLLM: each with the mend."""
+    program = place / "venv" / "bin" / "vllm"
     with pytest.raises(PlanError, match=r"no model in '/nowhere': give the folder"):
         plan(context, model="/nowhere")
     with pytest.raises(PlanError, match=r"asks for 8 GPUs, and node n1 has 4; vLLM over several nodes is not built"):
         plan(context, tensor_parallel=4, pipeline_parallel=2)
     with pytest.raises(PlanError, match=r"/nowhere/vllm is no program"):
         plan(context, binary="/nowhere/vllm")
+    monkeypatch.setenv("PATH", str(program.parent))
+    with pytest.raises(PlanError, match=r"no program taskset on PATH"):
+        plan(context, cpus="0", model=str(program.parents[2] / "models" / "llama-8b"))
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(PlanError, match=r"no program vllm on PATH: pip install vllm"):
         plan(context)
