@@ -51,12 +51,18 @@ real:
 	wait $$half || code=1; cat $$log; rm -f $$log; exit $$code
 
 # Services that are too large for every check: each in an environment of its own, since their dependencies clash.
-test-heavy: setup test-packages .venv-chroma/.installed
-	PATH="$$PATH:$(CURDIR)/.venv-chroma/bin" $(BIN)/pytest -q -m heavy
+test-heavy: setup test-packages .venv-chroma/.installed .venv-vllm/.installed
+	PATH="$$PATH:$(CURDIR)/.venv-chroma/bin:$(CURDIR)/.venv-vllm/bin" $(BIN)/pytest -q -m heavy
 
 .venv-chroma/.installed: requirements/chroma.txt
 	$(PYTHON) -m venv .venv-chroma
 	.venv-chroma/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/chroma.txt
+	@touch $@
+
+.venv-vllm/.installed: requirements/vllm.txt tools/vllm-metadata
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/vllm.txt
+	.venv-vllm/bin/python tools/vllm-metadata
 	@touch $@
 
 fuzz: setup
@@ -66,4 +72,4 @@ golden: setup
 	$(BIN)/pytest -q -m "not real and not heavy" --update-golden
 
 clean:
-	rm -rf $(VENV) .venv-chroma build dist *.egg-info
+	rm -rf $(VENV) .venv-chroma .venv-vllm build dist *.egg-info

@@ -134,6 +134,7 @@ class Planner:
             port=lambda asked: self._port(node, asked),
             secret=self.run.secret,
             otlp_grpc=lambda: self._sidecars.otlp_grpc(node),
+            gpus=node.facts.get("gpus"),
         )
         return kind.plan(context, kind.Options.model_validate(service.options))
 

@@ -1,13 +1,12 @@
 """`command`: any program, by its command line, a readiness URL and a metrics URL."""
 
 import re
-import shlex
 import shutil
 from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from jobs.probes import HttpProbe
 from jobs.program import Program
@@ -15,6 +14,7 @@ from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
 from loadtests.plan import Target
 from prometheus import keep
 from prometheus.config import Scrape
+from runs import paths
 from runs.recipe import Strict
 
 PLACES = ("port", "address", "node", "scratch", "otlp_grpc")
@@ -42,8 +42,8 @@ class Options(Strict):
 
     @field_validator("command", mode="before")
     @classmethod
-    def _words(cls, value: Any) -> Any:
-        return shlex.split(value) if isinstance(value, str) else value
+    def _words(cls, value: Any, info: ValidationInfo) -> Any:
+        return paths.program(value, info)
 
     @field_validator("metrics_keep")
     @classmethod

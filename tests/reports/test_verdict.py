@@ -9,7 +9,7 @@ import pytest
 
 from reports import verdict
 from reports.presence import Presence
-from reports.servers import Count, NodeClock, Servers
+from reports.servers import Count, NodeClock, Servers, Unit
 from runs.manifest import Verdict
 from tests.reports import recording as made
 from tests.reports import sidecars
@@ -184,6 +184,24 @@ def test_broken_run_is_invalid_for_one_reason(rule: str) -> None:
     finding = found.findings[0]
     assert finding.message
     assert finding.evidence
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit", "each"),
+    [("vllm:generation_tokens_total", "tokens", 16), ("vllm:prompt_tokens_total", "prompt tokens", 32)],
+)
+def test_tokens_are_held_against_the_servers(metric: str, unit: Unit, each: int) -> None:
+    """More or fewer tokens than the answers told are somebody else's; where some did not tell, nobody knows."""
+    rows = made.llm_rows()
+    total = each * len(rows)
+    told = {number: Servers(counts=(Count(metric, unit, "llm", number),)) for number in (total, total * 2, total // 2)}
+    assert judged(rows, servers=told[total]).valid
+    for number in (total * 2, total // 2):
+        found = judged(rows, servers=told[number])
+        assert reasons(found) == {"counts_agree"}
+        assert f"{number:,} {unit} ({metric})" in found.findings[0].message
+    untold = [rows[0] | {"tokens_in": None, "tokens_out": None}, *rows[1:]]
+    assert judged(untold, servers=told[total * 2]).valid
 
 
 @pytest.mark.parametrize("rule", DOUBTFUL)
