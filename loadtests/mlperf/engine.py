@@ -66,14 +66,14 @@ class ScenarioEngine(Engine):
         *warm, last = self._stages
         self._stages = tuple(warm)
         await super()._carry_out(start)
-        await self._empty()
+        await self._drain()
         self._stages = (*warm, last)
         if self.interrupted():
             return
         self._directory.mkdir(exist_ok=True)
         begin = time.monotonic()
         self._tally = tally = Tally(last, begin, begin + self._scenario.seconds)
-        self._tallies.append(tally)
+        self._account.tallies.append(tally)
         self._enter(tally)
         self._probe.take()
         cpu = time.process_time()
@@ -121,11 +121,11 @@ class ScenarioEngine(Engine):
         if self._scenario.kind == "offline":
             self._queue.extend(samples)
             for place in range(min(self._scenario.concurrency, len(samples))):
-                self._spawn(self._place(place))
+                self._open.spawn(self._place(place))
             return
         user = None if self._scenario.kind == "server" else 0
         for sample in samples:
-            self._spawn(self._sample(sample, issued, user))
+            self._open.spawn(self._sample(sample, issued, user))
 
     async def _place(self, place: int) -> None:
         """Work off samples one after another."""
@@ -134,8 +134,8 @@ class ScenarioEngine(Engine):
 
     async def _sample(self, sample: _Sample, intended: float, user: int | None) -> None:
         if self._tally is not None:
-            self._samples.hold(self._next, sample)  # the number that `_one` gives next
-            await self._one(self._tally, intended, user)
+            self._samples.hold(self._sender.next, sample)
+            await self._sender.send(self._tally, intended, user)
 
     def told(self) -> tuple[dict[str, Any], list[str]]:
         """Return LoadGen's own summary, and what is to be told against the run by it."""

@@ -33,18 +33,19 @@ class SearchEngine(Engine):
         self._ladder = Ladder(search)
         self._probes: list[Probe] = []
         self._requests: list[tuple[Tally, Request]] = []
+        self._sender.on_end = self._keep
         self._again = 0
         self._over = False
 
     async def _carry_out(self, start: float) -> None:
         await super()._carry_out(start)
         while (rate := self._ladder.next()) is not None:
-            await self._empty()
+            await self._drain()
             if self.interrupted():
                 return
             self._requests.clear()
             tally = await self._try(rate)
-            await self._empty()
+            await self._drain()
             if self.interrupted():
                 return  # a probe that was cut short tells nothing
             self._conclude(rate, tally)
@@ -62,10 +63,11 @@ class SearchEngine(Engine):
     async def _stretch(self, name: str, rate: float, start: float, seconds: float) -> Tally:
         asked = {"name": name, "for": seconds, "rate": rate, "arrival": self._search.arrival, "measured": False}
         self._metrics.know(name)
-        return await self._phase(len(self._tallies), Tally(Phase.model_validate(asked), start, start + seconds), {})
+        return await self._phase(
+            len(self._account.tallies), Tally(Phase.model_validate(asked), start, start + seconds), {}
+        )
 
-    def _count(self, tally: Tally, number: int, intended: float, user: int | None, outcome: Outcome) -> None:
-        super()._count(tally, number, intended, user, outcome)
+    def _keep(self, tally: Tally, intended: float, outcome: Outcome) -> None:
         self._requests.append((tally, Request(intended, outcome.done or time.monotonic(), outcome)))
 
     def _conclude(self, rate: float, tally: Tally) -> None:
@@ -102,7 +104,7 @@ class SearchEngine(Engine):
             probe.model_copy(update={"at_edge": probe.passed and probe.rate == edge}) for probe in self._probes
         ]
         names = {probe.name for probe in self._probes if probe.at_edge}
-        for tally in self._tallies:
+        for tally in self._account.tallies:
             if tally.phase.name in names:
                 tally.phase = tally.phase.model_copy(update={"measured": True})
 

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +16,20 @@ from prometheus_client import CollectorRegistry
 
 from loadtests.clock import Clock
 from loadtests.metrics import Now
-from loadtests.outcome import RequestFailed, SetupError
+from loadtests.outcome import RequestFailed
 from loadtests.plan import LoadPlan
 from loadtests.progress import Progress, Span, State, Stop
 from loadtests.shards import merge
 from loadtests.shards.decisions import Decisions
 from loadtests.shards.member import Member
+from loadtests.shards.members import Members, ShardError
 from loadtests.shards.start import Local
-from loadtests.shards.sync import answer
-from loadtests.shards.wire import HEARTBEAT, LARGEST, Link, Message
+from loadtests.shards.wire import Message
 
-_JOIN_WITHIN = 60.0
 _SERIES_WITHIN = 0.5
 _LET_GO_WITHIN = 5.0
 _SOON, _SOON_ELSEWHERE = 0.05, 0.25
 """How far ahead, in seconds, an instant must lie that all shards can still keep: on this node, and with others."""
-
-
-class ShardError(SetupError):
-    """A load process failed or died; the text says which and how."""
 
 
 class Parent:
@@ -45,18 +40,14 @@ class Parent:
     """There once the generator has turned out to have one."""
 
     def __init__(self, plan: LoadPlan, path: Path, shards: Sequence[int]) -> None:
-        self._count = sum(shards)
+        count = sum(shards)
         self._soon = _SOON if len(shards) == 1 else _SOON_ELSEWHERE
-        self._members: dict[int, Member] = {}
-        self._local = Local(path, range(shards[0]), self._count)
+        self._local = Local(path, range(shards[0]), count)
+        self._members = Members(count, self._local)
         self._clock = Clock()
         self._merged = merge.Merged()
-        self._decisions = Decisions(plan.load, self._count, self._end)
-        self._failure: str | None = None
-        self._failing = asyncio.Event()
-        self._complete = asyncio.Event()
+        self._decisions = Decisions(plan.load, count, self._end)
         self._asked = False
-        self._errands: set[asyncio.Task[None]] = set()
         self.registry = CollectorRegistry()
         self.registry.register(self._merged)
         self._own = CollectorRegistry()
@@ -67,22 +58,22 @@ class Parent:
     async def setup(self) -> dict[str, Any]:
         """Start the shards; let the first set the target up, then the others come to it. Raises ShardError."""
         await self._local.start(self.address)
-        await self._unless_failed(self._all_here())
-        first, *others = (self._members[shard] for shard in range(self._count))
+        await self._members.unless_failed(self._members.all_here(self.address))
+        first, *others = (self._members[shard] for shard in range(self._members.count))
         ready = await self._prepared(first, first=True)
         waits = [ready, *await asyncio.gather(*(self._prepared(member, first=False) for member in others))]
         if ready["verifies"]:
             self.verify = self._verify
         off = max(each["clock_error_seconds"] for each in waits)
-        hosts = Counter(self._members[shard].host for shard in range(self._count))
+        hosts = Counter(self._members[shard].host for shard in range(self._members.count))
         return {**ready["notes"], "processes": {"on": dict(hosts), "clock_error_seconds": off}}
 
     async def close(self) -> None:
         """Let all shards go, and end those that do not."""
         for kind in ("interrupt", "bye"):
-            await self._to_all(kind)
+            await self._members.to_all(kind)
         await self._local.stop(_LET_GO_WITHIN)
-        for member in self._members.values():
+        for member in self._members:
             await member.link.close()
 
     async def _verify(self) -> dict[str, Any]:
@@ -104,39 +95,39 @@ class Parent:
     def interrupt(self) -> None:
         """Have all shards schedule nothing more."""
         self._asked = True
-        self._errand(self._to_all("interrupt"))
+        self._members.tell("interrupt")
 
     async def run(self) -> None:
         """Run all phases. Raises ShardError, when the others have given up what they had open and recorded it."""
         if self._asked:
             return
-        await self._to_all("go", at=self._clock.utc_ns(time.monotonic() + 4 * self._soon))
-        await asyncio.gather(*(member.answer("result") for member in self._members.values()))
-        if self._failure is not None:
-            raise ShardError(self._failure)
+        await self._members.to_all("go", at=self._clock.utc_ns(time.monotonic() + 4 * self._soon))
+        await asyncio.gather(*(member.answer("result") for member in self._members))
+        if self._members.failure is not None:
+            raise ShardError(self._members.failure)
 
     @property
     def errors(self) -> Counter[str]:
         """Failures by kind."""
-        return sum((Counter(member.errors) for member in self._members.values()), Counter())
+        return sum((Counter(member.errors) for member in self._members), Counter())
 
     @property
     def retries(self) -> int:
         """Requests sent again because a kept connection had been closed."""
-        return sum(member.retries for member in self._members.values())
+        return sum(member.retries for member in self._members)
 
     def spans(self) -> list[Span]:
         """Return the phases of the whole load."""
-        told = [member for member in self._members.values() if member.progress is not None]
+        told = [member for member in self._members if member.progress is not None]
         parts = [member.progress.phases for member in told if member.progress is not None]
         return merge.spans(parts, [member.lags for member in told])
 
     def progress(self, state: State | None = None) -> Progress:
         """Return how far the whole load is, or that it ended as `state`."""
-        parts = [member.progress for member in self._members.values() if member.progress is not None]
+        parts = [member.progress for member in self._members if member.progress is not None]
         if not parts:
             return Progress(state=state or "running")
-        whole = merge.progress(parts, [member.latencies for member in self._members.values()])
+        whole = merge.progress(parts, [member.latencies for member in self._members])
         over = {"state": state, "phase": None, "phase_started": None, "phase_ends": None}
         return whole if state is None else whole.model_copy(update=over)
 
@@ -144,36 +135,26 @@ class Parent:
 
     async def join(self, request: web.Request) -> web.StreamResponse:
         """Keep the connection of one shard; for those who have the load's secret."""
-        socket = web.WebSocketResponse(max_msg_size=LARGEST, heartbeat=HEARTBEAT)
-        await socket.prepare(request)
-        link = Link(socket)
-        while (hello := await link.receive()) is not None and hello["kind"] == "time":
-            with contextlib.suppress(ConnectionError):  # it went again: the next word is None
-                await link.send("time", **answer(self._clock))
-        if hello is None or hello["kind"] != "hello" or hello["shard"] in self._members:
-            await link.close()
+        socket, member = await self._members.welcome(request, self._clock)
+        if member is None:
             return socket
-        member = Member(hello["shard"], link, hello["pid"], hello["host"])
-        self._members[member.shard] = member
-        if len(self._members) == self._count:
-            self._complete.set()
-        async for message in link.messages():
+        async for message in member.link.messages():
             await self._hear(member, message)
         finished = "result" in member.told
         member.leave()
         if not finished:
-            await self._lost(member)
+            await self._members.lost(member)
         return socket
 
     async def refresh(self) -> None:
         """Ask all shards for their series, ahead of a scrape."""
-        for member in self._members.values():
+        for member in self._members:
             member.answers.pop("series", None)
-        await self._to_all("series")
+        await self._members.to_all("series")
         self._merged.take(-1, await asyncio.to_thread(merge.families, self._own))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SERIES_WITHIN):
-                await asyncio.gather(*(member.answer("series") for member in self._members.values()))
+                await asyncio.gather(*(member.answer("series") for member in self._members))
 
     async def _hear(self, member: Member, message: Message) -> None:
         match message["kind"]:
@@ -181,7 +162,7 @@ class Parent:
                 self._merged.take(member.shard, message["series"])
                 member.take(message)
             case "failed":
-                self._fail(message["message"])
+                self._members.fail(message["message"])
             case "used_up" | "batch":
                 self._decisions.hear(message)
             case _:
@@ -190,67 +171,11 @@ class Parent:
     def _end(self, phase: int, why: Stop) -> None:
         """Have all shards end a phase at the same instant."""
         at = self._clock.utc_ns(time.monotonic() + self._soon)
-        self._errand(self._to_all("end", phase=phase, at=at, why=why))
-
-    async def _all_here(self) -> None:
-        here, ended = asyncio.create_task(self._complete.wait()), asyncio.create_task(self._local.first_end())
-        await asyncio.wait({here, ended}, timeout=_JOIN_WITHIN, return_when=asyncio.FIRST_COMPLETED)
-        here.cancel()
-        if not ended.done():
-            ended.cancel()
-        elif not self._complete.is_set():
-            shard, code = ended.result()
-            raise ShardError(f"load process {shard} of {self._count} {_how(code)} before it joined: see the load's log")
-        if not self._complete.is_set():
-            missing = sorted(set(range(self._count)) - self._members.keys())
-            raise ShardError(
-                f"load processes {', '.join(map(str, missing))} of {self._count} did not join {self.address} within "
-                f"{_JOIN_WITHIN:.0f} s: see the logs of the load's other nodes"
-            )
+        self._members.tell("end", phase=phase, at=at, why=why)
 
     async def _prepared(self, member: Member, *, first: bool) -> Message:
         await member.send("prepare", first=first)
-        told: Message | None = await self._unless_failed(member.answer("ready"))
+        told: Message | None = await self._members.unless_failed(member.answer("ready"))
         if told is None:
-            raise ShardError(self._failure or f"load process {member.shard} is gone")
+            raise ShardError(self._members.failure or f"load process {member.shard} is gone")
         return told
-
-    async def _lost(self, member: Member) -> None:
-        code = await self._local.ended(member.shard, 2.0)
-        self._fail(
-            f"load process {member.shard} of {self._count} (pid {member.pid} on {member.host}) {_how(code)}; "
-            "what it recorded until about a second before is kept"
-        )
-
-    def _fail(self, text: str) -> None:
-        """Take the first failure for the load's; the others are ended."""
-        if self._failure is None:
-            self._failure = text
-            self._failing.set()
-            self._errand(self._to_all("interrupt"))
-
-    async def _unless_failed(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Await `work`. Raises ShardError when a shard fails meanwhile."""
-        task, failing = asyncio.create_task(work), asyncio.create_task(self._failing.wait())
-        try:
-            await asyncio.wait({task, failing}, return_when=asyncio.FIRST_COMPLETED)
-            if self._failure is not None:
-                raise ShardError(self._failure)
-            return task.result()
-        finally:
-            task.cancel()
-            failing.cancel()
-
-    async def _to_all(self, kind: str, **fields: Any) -> None:
-        await asyncio.gather(*(member.send(kind, **fields) for member in self._members.values()))
-
-    def _errand(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
-
-
-def _how(code: int | None) -> str:
-    if code is None:
-        return "broke its connection"
-    return f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
