@@ -41,10 +41,10 @@ lint:
 	$(BIN)/mypy
 
 fast:
-	$(BIN)/pytest -q -m "not real and not heavy"
+	$(BIN)/pytest -q -n 2 -m "not real and not heavy"
 
 # Tests on real programs wait most of their time: half of them go beside the others.
-HALF := tests/lab tests/jobs/test_slurm.py tests/loadtests
+HALF := tests/lab tests/jobs/test_slurm.py tests/jobs/test_kills.py tests/loadtests
 real:
 	@log=$$(mktemp); $(BIN)/pytest -q -m "real and not heavy" --durations=10 $(HALF) >$$log 2>&1 & half=$$!; \
 	$(BIN)/pytest -q -m "real and not heavy" --durations=10 $(HALF:%=--ignore=%); code=$$?; \
