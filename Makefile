@@ -43,12 +43,9 @@ lint:
 fast:
 	$(BIN)/pytest -q -n 2 -m "not real and not heavy"
 
-# Tests on real programs wait most of their time: half of them go beside the others.
-HALF := tests/lab tests/jobs/test_slurm.py tests/jobs/test_kills.py tests/loadtests
+# Tests on real programs wait most of their time: twice as many workers as a small machine has cores.
 real:
-	@log=$$(mktemp); $(BIN)/pytest -q -m "real and not heavy" --durations=10 $(HALF) >$$log 2>&1 & half=$$!; \
-	$(BIN)/pytest -q -m "real and not heavy" --durations=10 $(HALF:%=--ignore=%); code=$$?; \
-	wait $$half || code=1; cat $$log; rm -f $$log; exit $$code
+	$(BIN)/pytest -q -n 4 --dist loadfile -m "real and not heavy" --durations=10
 
 # Services that are too large for every check: each in an environment of its own, since their dependencies clash.
 test-heavy: setup test-packages .venv-chroma/.installed .venv-vllm/.installed
