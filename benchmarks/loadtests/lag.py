@@ -46,7 +46,7 @@ def _lags(stage: Stage, server: Server, rate: int, arrival: str, size: Size) -> 
     phases = {"name": "warmup", "for": size.settle, **asked}, {"name": "steady", "for": size.seconds, **asked}
     plan = stage.plan(f"{server.url}/whole", *phases, options={"stream": False})
     with running(plan.words()) as process, scraped(plan):
-        use = measure(process, server, size.settle, 0.9 * size.seconds)
+        use = measure(process, server, size.settle, size.seconds / 2)
         process.wait(30)
     result = Result.model_validate_json((plan.output / progress.RESULT).read_bytes())
     steady = result.phases[-1]
