@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3 python3.13 python3.12 python3.11 pyt
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := $(VENV)/bin
 
-.PHONY: setup packages test-packages demo bench test test-heavy lint fast real fuzz golden clean
+.PHONY: setup packages test-packages demo bench bench-load test test-heavy lint fast real fuzz golden clean
 
 setup: $(VENV)/.installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -P -m jobs.services.tiny_model
@@ -31,6 +31,11 @@ demo: setup
 # BENCH: which, and how: `make bench BENCH="ratio --short"`. Ten minutes without.
 bench: setup
 	@$(BIN)/python -m benchmarks.exporters $(BENCH)
+
+# The same for the load generator: `make bench-load BENCH="lag --short"`. Ten minutes without.
+bench-load: setup
+	@tools/apt-install wrk
+	@$(BIN)/python -m benchmarks.loadtests $(BENCH)
 
 test: setup test-packages
 	$(MAKE) lint fast real
