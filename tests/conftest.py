@@ -5,6 +5,11 @@ from pathlib import Path
 
 import pytest
 from _pytest.runner import runtestprotocol
+from hypothesis import settings
+
+# How long an example takes is the machine's business, not a property.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 pytest_plugins = ["tests.lab.fixture"]
 
