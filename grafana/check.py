@@ -12,6 +12,7 @@ from grafana import known, promql
 from grafana.datasource import UID
 from grafana.layout import COLUMNS
 from grafana.panels import SCHEMA_VERSION
+from prometheus.promql import mentions
 
 PANEL_TYPES = frozenset(
     {"timeseries", "stat", "gauge", "bargauge", "heatmap", "table", "state-timeline", "text", "row"}
@@ -112,7 +113,7 @@ def _target(target: Json) -> Iterator[str]:
         yield f"query {target['refId']} asks another data source than {UID}"
     if "run_id" not in expr:
         yield f"query {target['refId']} does not choose the run: {expr}"
-    for mention in promql.mentions(expr):
+    for mention in mentions(expr):
         counter = mention.metric.endswith("_total") and mention.metric not in known.GAUGES_NAMED_TOTAL
         if counter and mention.function not in _RATES | _COUNTS:
             yield f"query {target['refId']} takes the counter {mention.metric} as it is, outside rate or increase"

@@ -11,6 +11,7 @@ import numpy as np
 
 from grafana import archive, promql, reasons
 from prometheus.client import Client
+from prometheus.promql import metrics
 from runs.recipe import Recipe
 
 _MOST_POINTS = 2000
@@ -98,7 +99,7 @@ class _Asked:
 
     def _reason(self, expressions: Iterable[str]) -> str | None:
         """Give the reasons of the metrics that are missing; where none is, of those that there are but say nothing."""
-        names = sorted(frozenset().union(*map(promql.metrics, expressions)))
+        names = sorted(frozenset().union(*map(metrics, expressions)))
         missing = [name for name in names if name not in self.recording.names]
         found = [reasons.why(name, self.recipe, self.recording) for name in missing or names]
         known = dict.fromkeys(reason for reason in found if reason is not None)

@@ -1,58 +1,25 @@
-"""PromQL as text: Grafana's variables filled in, names of metrics found, promtool asked."""
+"""PromQL of panels as text: Grafana's variables filled in, windows found, promtool asked."""
 
 import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::\w+)?\}|(\w+))")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"' + r"|'(?:[^'\\]|\\.)*'|`[^`]*`")
-_LABELS = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", re.IGNORECASE)
-_NAME = re.compile(r"(?<![\w:.$])[a-zA-Z_:][\w:]*(?![\w:]|\s*\()")
-_WORDS = frozenset({"and", "or", "unless", "bool", "offset", "inf", "nan", "start", "end", "by", "without", "on"})
-_FUNCTION = re.compile(r"(\w+)\s*\(\s*$")
 
 
 class PromtoolError(Exception):
     """An expression is refused, or promtool is not there; the text says which and what to do."""
 
 
-@dataclass(frozen=True)
-class Mention:
-    """A metric that an expression names, and the function that it stands in, `` for none."""
-
-    metric: str
-    function: str
-
-
 def fill(expr: str, variables: Mapping[str, str]) -> str:
     """Put values in the places of Grafana's variables. Raises KeyError for one that has none."""
     return _VARIABLE.sub(lambda match: variables[match[1] or match[2]], expr)
-
-
-def mentions(expr: str) -> list[Mention]:
-    """Return the metrics that an expression names, in their order."""
-    # What is not looked at keeps its length, so that places stay what they are.
-    bare = _STRING.sub(lambda match: " " * len(match[0]), expr)
-    for pattern in (re.compile(r"\{[^{}]*\}"), re.compile(r"\[[^\]]*\]"), _LABELS):
-        bare = pattern.sub(lambda match: " " * len(match[0]), bare)
-    found = []
-    for match in _NAME.finditer(bare):
-        if match[0].lower() in _WORDS:
-            continue
-        function = _FUNCTION.search(bare[: match.start()])
-        found.append(Mention(match[0], function[1] if function else ""))
-    return found
-
-
-def metrics(expr: str) -> frozenset[str]:
-    """Return the names of the metrics that an expression needs."""
-    return frozenset(mention.metric for mention in mentions(expr))
 
 
 def windows(expr: str, function: str) -> list[str]:

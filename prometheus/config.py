@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from prometheus import remote, rules
+from prometheus.promql import duration
 from prometheus.remote import Remote
 from prometheus.version import Version
 from runs import atomic
@@ -91,12 +92,12 @@ def render(
 
     `store` is a site's own that all is sent to as well, with the run's id.
     """
-    duration = _duration(interval)
+    every = duration(interval)
     config: dict[str, Any] = {
         "global": {
-            "scrape_interval": duration,
-            "scrape_timeout": _duration(min(interval, 10.0)),
-            "evaluation_interval": duration,
+            "scrape_interval": every,
+            "scrape_timeout": duration(min(interval, 10.0)),
+            "evaluation_interval": every,
         },
         "rule_files": [rules.FILE],
         "scrape_configs": [_scrape_config(name, group[0], version) for name, group in groups.items()],
@@ -139,8 +140,3 @@ def groups(scrapes: Iterable[Scrape]) -> dict[str, list[Scrape]]:
 
 def _target_file(name: str) -> str:
     return f"targets-{name}.json"
-
-
-def _duration(seconds: float) -> str:
-    milliseconds = round(seconds * 1000)
-    return f"{milliseconds // 1000}s" if milliseconds % 1000 == 0 else f"{milliseconds}ms"

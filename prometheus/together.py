@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from prometheus.promql import rate_window
+
 
 @dataclass(frozen=True)
 class Spell:
@@ -71,4 +73,4 @@ def view(spells: Sequence[Spell]) -> str:
 
 def _rate(spell: Spell) -> str:
     """Return the window of a rate, as the recording rules have it: four scrapes, no less than 4 s."""
-    return f"{round(1000 * max(4.0 * spell.interval, 4.0))}ms"
+    return f"{round(1000 * rate_window(spell.interval))}ms"

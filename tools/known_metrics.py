@@ -20,10 +20,11 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from grafana import check, promql  # noqa: E402 - run from a checkout, which is not installed
+from grafana import check  # noqa: E402 - run from a checkout, which is not installed
 from grafana.board import View  # noqa: E402
 from grafana.dashboards import boards  # noqa: E402
 from prometheus import replay, snapshot  # noqa: E402
+from prometheus.promql import metrics  # noqa: E402
 from runs.directory import RunDirectory  # noqa: E402
 from runs.manifest import Manifest  # noqa: E402
 
@@ -42,7 +43,7 @@ Table = Mapping[str, tuple[str, str]]
 def needed() -> frozenset[str]:
     """Return the metrics that the dashboards ask for."""
     made = [board.json(View()) for board in boards()]
-    return frozenset().union(*(promql.metrics(expr) for one in made for _title, expr in check.expressions(one)))
+    return frozenset().union(*(metrics(expr) for one in made for _title, expr in check.expressions(one)))
 
 
 def recorded(path: Path) -> tuple[str, frozenset[str]]:

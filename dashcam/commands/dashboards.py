@@ -17,6 +17,7 @@ from grafana.dashboards import boards
 from jobs import exits
 from jobs.catalog import catalog
 from prometheus import replay, snapshot
+from prometheus.promql import metrics
 from runs import reader
 from runs.directory import RunDirectory
 from runs.manifest import Manifest
@@ -82,7 +83,7 @@ def _problems(chosen: tuple[Board, ...], view: View) -> list[str]:
         promql.check(promql.fill(expr, promql.PLACES) for expr in expressions)
     except promql.PromtoolError as error:
         problems.append(str(error))
-    names = frozenset().union(*(promql.metrics(expr) for expr in expressions))
+    names = frozenset().union(*(metrics(expr) for expr in expressions))
     return problems + [
         f"metric {name} was never seen: record a run that has it, or give the reason in grafana/metrics.yaml"
         for name in known.unknown(names)

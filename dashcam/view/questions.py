@@ -8,6 +8,8 @@ leaves the metric's name out of that.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from prometheus.promql import rate_window
+
 MANY = 16
 """Nodes from which on means and highest values are asked for, in place of each node's."""
 
@@ -154,4 +156,4 @@ def together(parts: Iterable[tuple[str, str]]) -> str:
 
 def window(interval: float) -> str:
     """Return the window of a rate for targets that are scraped each `interval` seconds, as the rules have it."""
-    return f"{round(1000 * max(4 * interval, 4.0))}ms"
+    return f"{round(1000 * rate_window(interval))}ms"

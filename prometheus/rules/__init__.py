@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from prometheus.promql import duration, rate_window
 from prometheus.rules.base import Alert, Group
 
 FILE = "rules.yml"
@@ -38,8 +39,8 @@ def alerts() -> frozenset[str]:
 def render(interval: float) -> str:
     """Return rules.yml for a scrape interval in seconds."""
     places = {
-        "$w": _duration(max(4 * interval, 4.0)),
-        "$q": _duration(max(10 * interval, 15.0)),
+        "$w": duration(rate_window(interval)),
+        "$q": duration(max(10 * interval, 15.0)),
         # dcgm-exporter refreshes each 30 s where nobody told it otherwise, and once a scrape where we start it.
         "$stale": f"{max(5 * interval, 10.0):g}",
     }
@@ -69,7 +70,7 @@ def _alert(alert: Alert, expression: str, interval: float) -> dict[str, Any]:
     return {
         "alert": alert.name,
         "expr": expression,
-        **({"for": _duration(hold)} if hold else {}),
+        **({"for": duration(hold)} if hold else {}),
         "labels": {"severity": alert.severity},
         "annotations": {
             "summary": alert.summary,
@@ -78,10 +79,6 @@ def _alert(alert: Alert, expression: str, interval: float) -> dict[str, Any]:
             "worst": alert.worst,
         },
     }
-
-
-def _duration(seconds: float) -> str:
-    return f"{round(seconds * 1000)}ms" if seconds % 1 else f"{round(seconds)}s"
 
 
 class _Dumper(yaml.SafeDumper):

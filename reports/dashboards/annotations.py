@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from prometheus import promql
 from prometheus.client import Series
-from reports.dashboards import promql
 from reports.dashboards.ask import Asker, AskError
 from reports.dashboards.fields import Wire
 from reports.dashboards.frames import legend

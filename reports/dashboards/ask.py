@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from prometheus import promql
 from prometheus.client import PrometheusError, RefusedError, Series
-from reports.dashboards import promql
 from reports.dashboards.steps import Range, Step, words
 from reports.scrapes import Recorded
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from prometheus import origins
+from prometheus import origins, promql
 from reports.dashboards import frames as tables
-from reports.dashboards import layout, promql, sources, transform, variables
+from reports.dashboards import layout, sources, transform, variables
 from reports.dashboards.annotations import bands
 from reports.dashboards.ask import Asker, AskError
 from reports.dashboards.encode import Axes
@@ -210,7 +210,7 @@ class _Artist:
         """Say why queries have no answer: a variable without a value, else metrics that were not recorded."""
         asked = "\n".join(target.expr for target in targets)
         for name, chosen in scope.chosen.items():
-            if not chosen.values and promql.names_variable(asked, name):
+            if not chosen.values and variables.names_variable(asked, name):
                 return self._missing(asked, scope) or f"the variable {name} has no value in this recording"
         return self._missing(asked, scope) or SILENT
 

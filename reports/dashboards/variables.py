@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.dashboards import promql
 from reports.dashboards.ask import Asker, AskError
 from reports.dashboards.interpolate import Chosen, Scope
 from reports.dashboards.model import Variable
@@ -64,9 +63,7 @@ class _Resolver:
         reader = _KINDS.get(variable.kind)
         if reader is None:
             raise AskError(f"a variable of kind {variable.kind or 'unknown'} is not read")
-        named = {
-            name for name in self._declared if name not in self._open and promql.names_variable(variable.query, name)
-        }
+        named = {name for name in self._declared if name not in self._open and names_variable(variable.query, name)}
         scope = Scope({name: self._one(name).chosen for name in named}, self._own)
         found = reader(variable, scope, self._asker)
         return list(dict.fromkeys(_filtered(found, variable.regex) if variable.kind == "query" else found))
@@ -183,3 +180,8 @@ def _sorted(values: list[str], how: int) -> list[str]:
 def _number(value: str) -> float:
     match = _NUMBERED.search(value)
     return float(match[0]) if match else -1.0
+
+
+def names_variable(text: str, name: str) -> bool:
+    """Tell whether a text uses a template variable."""
+    return re.search(rf"\$\{{?{re.escape(name)}\b|\[\[{re.escape(name)}\b", text) is not None

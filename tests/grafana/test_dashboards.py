@@ -12,6 +12,7 @@ from grafana import archive, check, known, promql
 from grafana.board import View
 from grafana.dashboards import HOME, boards
 from grafana.datasource import UID
+from prometheus.promql import metrics
 
 GOLDEN = Path(__file__).parent / "golden" / "dashboards"
 MADE = {board.name: json.loads(archive.text(board, View())) for board in boards()}
@@ -64,9 +65,7 @@ def test_rules_are_those_of_prometheus():
 
 def names():
     """Return the metrics of all dashboards."""
-    return frozenset().union(
-        *(promql.metrics(expr) for board in MADE.values() for _title, expr in check.expressions(board))
-    )
+    return frozenset().union(*(metrics(expr) for board in MADE.values() for _title, expr in check.expressions(board)))
 
 
 def test_every_description_is_a_question_or_answers_one():

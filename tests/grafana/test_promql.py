@@ -1,27 +1,9 @@
-"""PromQL as text: names, functions and variables."""
+"""PromQL of panels as text: variables, windows, and what promtool says."""
 
 import pytest
 
 from grafana import promql
-from grafana.promql import Mention
 from grafana.queries import Query, expand, quantiles
-
-
-@pytest.mark.parametrize(
-    ("expr", "found"),
-    [
-        ("up", [Mention("up", "")]),
-        ('sum by (job, node) (rate(a_total{x="b_total",y!~"{c}"}[5m]))', [Mention("a_total", "rate")]),
-        ("a / on (node) group_left (mode) b offset 5m", [Mention("a", ""), Mention("b", "")]),
-        ("load:latency_seconds:p99 > bool 1e3 or vector(0)", [Mention("load:latency_seconds:p99", "")]),
-        ("histogram_quantile(0.95, sum by (le) (rate(x_bucket[$__rate_interval])))", [Mention("x_bucket", "rate")]),
-        ('count by (node) (c_total{mode="idle"}) and inf', [Mention("c_total", "count")]),
-        ("increase(a[$__range]) unless b", [Mention("a", "increase"), Mention("b", "")]),
-    ],
-)
-def test_metrics_are_found_in_an_expression(expr, found):
-    """Labels, strings, functions, windows and words of the language are none."""
-    assert promql.mentions(expr) == found
 
 
 def test_variables_are_filled_in():

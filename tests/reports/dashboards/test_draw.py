@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reports.dashboards import archive, model, promql
+from prometheus import promql
+from reports.dashboards import archive, model
 from reports.dashboards.ask import Asker, AskError
 from reports.dashboards.draw import SILENT, summary
 from reports.dashboards.kinds import kinds

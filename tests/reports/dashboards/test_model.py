@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.dashboards import model, promql
+from prometheus import promql
+from reports.dashboards import model
 from reports.dashboards.model import DashboardError
 from tests.reports.dashboards.boards import Always, Table, dashboard, drawn, panel, target
 

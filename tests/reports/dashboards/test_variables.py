@@ -4,7 +4,7 @@ from typing import Any
 
 from reports.dashboards import model, variables
 from reports.dashboards.ask import Asker
-from reports.dashboards.variables import Told
+from reports.dashboards.variables import Told, names_variable
 from tests.reports.dashboards.boards import SPAN, Table, dashboard
 
 UP = "group by (node) (last_over_time(up[60s]))"
@@ -83,3 +83,9 @@ def test_other_kinds() -> None:
         ("2",), ("c",), ("10s",), ("5m",), ("run-prometheus",),
     ]  # fmt: skip
     assert "adhoc" in found["Filters"].trouble
+
+
+def test_variables_are_seen() -> None:
+    """In all three ways to write them, and not in longer names."""
+    assert all(names_variable(text, "node") for text in ('{n="$node"}', "${node:regex}", "[[node]]"))
+    assert not names_variable('{n="$nodes"}', "node")

@@ -1,8 +1,26 @@
-"""Names of metrics in expressions."""
+"""Names of metrics in expressions, and the functions that they stand in."""
 
 import pytest
 
-from reports.dashboards.promql import answers_of_nothing, metrics, names_variable
+from prometheus import promql
+from prometheus.promql import Mention, answers_of_nothing, metrics
+
+
+@pytest.mark.parametrize(
+    ("expr", "found"),
+    [
+        ("up", [Mention("up", "")]),
+        ('sum by (job, node) (rate(a_total{x="b_total",y!~"{c}"}[5m]))', [Mention("a_total", "rate")]),
+        ("a / on (node) group_left (mode) b offset 5m", [Mention("a", ""), Mention("b", "")]),
+        ("load:latency_seconds:p99 > bool 1e3 or vector(0)", [Mention("load:latency_seconds:p99", "")]),
+        ("histogram_quantile(0.95, sum by (le) (rate(x_bucket[$__rate_interval])))", [Mention("x_bucket", "rate")]),
+        ('count by (node) (c_total{mode="idle"}) and inf', [Mention("c_total", "count")]),
+        ("increase(a[$__range]) unless b", [Mention("a", "increase"), Mention("b", "")]),
+    ],
+)
+def test_metrics_are_found_in_an_expression(expr, found):
+    """Labels, strings, functions, windows and words of the language are none."""
+    assert promql.mentions(expr) == found
 
 
 @pytest.mark.parametrize(
@@ -34,9 +52,3 @@ def test_some_questions_have_answers_without_metrics() -> None:
     assert answers_of_nothing("vector(1)")
     assert answers_of_nothing('{job="x"}')
     assert not answers_of_nothing("sum(rate(x[1m]))")
-
-
-def test_variables_are_seen() -> None:
-    """In all three ways to write them, and not in longer names."""
-    assert all(names_variable(text, "node") for text in ('{n="$node"}', "${node:regex}", "[[node]]"))
-    assert not names_variable('{n="$nodes"}', "node")
