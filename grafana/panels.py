@@ -25,6 +25,7 @@ SCHEMA_VERSION = 41
 SOURCE = {"type": "prometheus", "uid": UID}
 _NO_LEGEND = {"displayMode": "list", "placement": "bottom", "showLegend": False, "calcs": []}
 
+_LAST = {"calcs": ["lastNotNull"], "fields": "", "values": False}
 _CALCS = {"mean": "mean", "max": "highest", "min": "lowest"}
 
 Step = tuple[float, str]
@@ -130,7 +131,7 @@ def stat(
     `whole` (mean, max, min) is told in its place of a run that is over.
     """
     options = {
-        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+        "reduceOptions": _LAST,
         "colorMode": "value",
         "graphMode": "none" if query.instant else "area",
         "justifyMode": "auto",
@@ -163,7 +164,7 @@ def gauge(
 ) -> Panel:
     """Show how full something is, from 0 to `most`."""
     options = {
-        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+        "reduceOptions": _LAST,
         "orientation": "auto",
         "showThresholdLabels": False,
         "showThresholdMarkers": True,
@@ -190,7 +191,7 @@ def bar_gauge(
 ) -> Panel:
     """Compare things side by side, a bar each; from 0 to `most`, by default to the longest. `whole` as for `stat`."""
     options = {
-        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+        "reduceOptions": _LAST,
         "displayMode": "basic",
         "orientation": "horizontal",
         "valueMode": "color",

@@ -12,11 +12,9 @@ from grafana.palette import (
     GREEN,
     GREY,
     IN,
+    LATENCIES,
     ORANGE,
     OUT,
-    P50,
-    P95,
-    P99,
     PURPLE,
     SERVICE,
     SKY,
@@ -25,7 +23,6 @@ from grafana.palette import (
 from grafana.panels import bar_gauge, heatmap, stat, timeseries
 from grafana.queries import Query, quantiles, ratio
 
-_COLORS = (P50, P95, P99)
 _STREAMS = kinds("llamacpp", "vllm", "openai")
 _VLLM = kinds("vllm", "openai")
 _TRITON = "nv_inference_{}_duration_us"
@@ -36,7 +33,7 @@ def _renamed(new: str, old: str) -> list[Query]:
 
     Never the sum of both: some releases offer the two at once.
     """
-    pairs = zip(quantiles(new, _COLORS), quantiles(old, _COLORS), strict=True)
+    pairs = zip(quantiles(new, LATENCIES), quantiles(old, LATENCIES), strict=True)
     return [replace(today, text=f"{today.text} or {before.text}") for today, before in pairs]
 
 
@@ -146,7 +143,7 @@ _VLLM_ROW = Section(
             "Time to first token, server",
             "How long until the first token, from the arrival at the server? Right to its bucket's width.",
             "s",
-            *quantiles("vllm:time_to_first_token_seconds", _COLORS),
+            *quantiles("vllm:time_to_first_token_seconds", LATENCIES),
             table=True,
         ),
         timeseries(
@@ -160,7 +157,7 @@ _VLLM_ROW = Section(
             "Whole requests, server",
             "How long do requests take from arrival to end? Below 0.3 s the histogram has one bucket and guesses.",
             "s",
-            *quantiles("vllm:e2e_request_latency_seconds", _COLORS),
+            *quantiles("vllm:e2e_request_latency_seconds", LATENCIES),
             table=True,
         ),
         timeseries(

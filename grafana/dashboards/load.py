@@ -3,14 +3,13 @@
 from grafana.board import Board
 from grafana.layout import Section
 from grafana.needs import generators
-from grafana.palette import ASKED, BAD, BLUE, CLIENT, DIRECTIONS, GOOD, GREEN, P50, P95, P99, SERVICE, SKY
+from grafana.palette import ASKED, BAD, BLUE, CLIENT, DIRECTIONS, GOOD, GREEN, LATENCIES, SERVICE, SKY
 from grafana.panels import heatmap, timeseries
 from grafana.queries import Query, quantiles, ratio
 
 _REQUESTS = generators("openai", "embeddings", "rag", "vector", "sql", "s3", "triton")
 """Loads that are ours and time each request."""
 _TOKENS = generators("openai", "rag")
-_LATENCIES = (P50, P95, P99)
 
 BOARD = Board(
     name="load",
@@ -75,7 +74,7 @@ BOARD = Board(
                     "How long did requests take, counted from when they were due? A stall of the client or the service "
                     "shows here. Good answers only; right to a third, by the histogram's buckets.",
                     "s",
-                    *quantiles("load_request_duration_seconds", _LATENCIES, where="RUN"),
+                    *quantiles("load_request_duration_seconds", LATENCIES, where="RUN"),
                     table=True,
                     width=12,
                 ),
@@ -83,7 +82,7 @@ BOARD = Board(
                     "From the sending",
                     "How long did the service and the network take, without the client's delay?",
                     "s",
-                    *quantiles("load_service_duration_seconds", _LATENCIES, where="RUN"),
+                    *quantiles("load_service_duration_seconds", LATENCIES, where="RUN"),
                     table=True,
                     width=12,
                 ),
@@ -124,14 +123,14 @@ BOARD = Board(
                     "Time to first token",
                     "How long does a reader wait for the first word, from the intended time?",
                     "s",
-                    *quantiles("load_time_to_first_token_seconds", _LATENCIES, where="RUN"),
+                    *quantiles("load_time_to_first_token_seconds", LATENCIES, where="RUN"),
                     table=True,
                 ),
                 timeseries(
                     "Between tokens",
                     "How evenly do words come? All gaps of all answers together, so that a stall is seen.",
                     "s",
-                    *quantiles("load_inter_token_seconds", _LATENCIES, where="RUN"),
+                    *quantiles("load_inter_token_seconds", LATENCIES, where="RUN"),
                     table=True,
                 ),
                 timeseries(
@@ -209,7 +208,7 @@ BOARD = Board(
                     "Delay of the client",
                     "How late do requests leave?",
                     "s",
-                    *quantiles("load_client_lag_seconds", _LATENCIES, where="RUN"),
+                    *quantiles("load_client_lag_seconds", LATENCIES, where="RUN"),
                     table=True,
                     needs=_REQUESTS,
                 ),

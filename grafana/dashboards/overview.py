@@ -1,9 +1,10 @@
 """The one screen to watch: is the load applied, does the service keep up, and what is it short of?"""
 
 from grafana.board import Board
+from grafana.common import client_latency
 from grafana.layout import Section
 from grafana.needs import exporters, kinds
-from grafana.palette import ASKED, BAD, BLUE, CLIENT, DIRECTIONS, GOOD, ORANGE, P50, P95, P99, PURPLE, SERVICE, WARNING
+from grafana.palette import ASKED, BAD, BLUE, CLIENT, DIRECTIONS, GOOD, ORANGE, P50, P95, PURPLE, SERVICE, WARNING
 from grafana.panels import stat, state_timeline, timeseries
 from grafana.queries import Query
 
@@ -90,14 +91,9 @@ BOARD = Board(
                     Query("ended, by the client", "sum(load:request_rate{RUN})", CLIENT),
                     Query("ended, by {{job}}", "sum by (job) (service:request_rate{NODE})", SERVICE),
                 ),
-                timeseries(
+                client_latency(
                     "Latency of the client",
                     "How long do requests take from their intended time, waits in the client and in queues included?",
-                    "s",
-                    Query("p50", "max(load:latency_seconds:p50{RUN})", P50),
-                    Query("p95", "max(load:latency_seconds:p95{RUN})", P95),
-                    Query("p99", "max(load:latency_seconds:p99{RUN})", P99),
-                    table=True,
                 ),
                 timeseries(
                     "Client against service",

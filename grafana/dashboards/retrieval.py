@@ -1,13 +1,12 @@
 """Vector stores: pgvector, Chroma, Faiss, Qdrant, Milvus, Weaviate."""
 
 from grafana.board import Board
+from grafana.common import client_latency
 from grafana.layout import Section
 from grafana.needs import Needs, generators, kinds
-from grafana.palette import BAD, BLUE, CLIENT, GREEN, ORANGE, P50, P95, P99, SERVICE
+from grafana.palette import BAD, BLUE, CLIENT, GREEN, LATENCIES, ORANGE, SERVICE
 from grafana.panels import stat, text, timeseries
 from grafana.queries import Query, quantiles, ratio
-
-_COLORS = (P50, P95, P99)
 
 
 def _milliseconds(name: str, by: str, more: str = "") -> Query:
@@ -38,14 +37,9 @@ BOARD = Board(
                     Query("mean", _FOUND, GREEN),
                     most=1,
                 ),
-                timeseries(
+                client_latency(
                     "Latency of searches",
                     "How long do searches take from their intended time?",
-                    "s",
-                    Query("p50", "max(load:latency_seconds:p50{RUN})", P50),
-                    Query("p95", "max(load:latency_seconds:p95{RUN})", P95),
-                    Query("p99", "max(load:latency_seconds:p99{RUN})", P99),
-                    table=True,
                 ),
                 timeseries(
                     "Searches",
@@ -103,14 +97,14 @@ BOARD = Board(
                     "Time in Faiss",
                     "How long does the search itself take?",
                     "s",
-                    *quantiles("faiss_search_seconds", _COLORS),
+                    *quantiles("faiss_search_seconds", LATENCIES),
                     table=True,
                 ),
                 timeseries(
                     "Wait for a thread",
                     "How long does a search wait until one of the server's threads takes it?",
                     "s",
-                    *quantiles("faiss_wait_seconds", _COLORS),
+                    *quantiles("faiss_wait_seconds", LATENCIES),
                     table=True,
                 ),
                 timeseries(

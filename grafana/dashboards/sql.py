@@ -1,9 +1,10 @@
 """PostgreSQL, as postgres_exporter tells of it. Its time counters are milliseconds, and its counters bear no _total."""
 
 from grafana.board import Board
+from grafana.common import client_latency
 from grafana.layout import Section
 from grafana.needs import generators, kinds
-from grafana.palette import BAD, BLUE, CLIENT, GOOD, GREEN, GREY, IN, ORANGE, OUT, P50, P95, P99, PURPLE, SERVICE
+from grafana.palette import BAD, BLUE, CLIENT, GOOD, GREEN, GREY, IN, ORANGE, OUT, PURPLE, SERVICE
 from grafana.panels import bar_gauge, stat, timeseries
 from grafana.queries import Query, ratio
 
@@ -29,14 +30,9 @@ BOARD = Board(
                     Query("rolled back", _rate("xact_rollback"), BAD),
                     Query("ended, by the client", "sum(load:request_rate{RUN})", CLIENT, dashed=True),
                 ),
-                timeseries(
+                client_latency(
                     "Latency of the client",
                     "How long do requests take from their intended time?",
-                    "s",
-                    Query("p50", "max(load:latency_seconds:p50{RUN})", P50),
-                    Query("p95", "max(load:latency_seconds:p95{RUN})", P95),
-                    Query("p99", "max(load:latency_seconds:p99{RUN})", P99),
-                    table=True,
                 ),
                 timeseries(
                     "Kinds of transaction",

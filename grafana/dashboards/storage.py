@@ -1,9 +1,10 @@
 """Object stores and file systems."""
 
 from grafana.board import Board
+from grafana.common import client_latency
 from grafana.layout import Section
 from grafana.needs import Needs, exporters, generators, kinds
-from grafana.palette import BAD, GREY, IN, OUT, P50, P95, P99, SERVICE
+from grafana.palette import BAD, GREY, IN, OUT, SERVICE
 from grafana.panels import bar_gauge, heatmap, timeseries
 from grafana.queries import Query
 
@@ -40,14 +41,9 @@ BOARD = Board(
                     Query("read", "sum(rate(load_received_bytes_total{RUN}[RATE]))", IN),
                     Query("written", "sum(rate(load_sent_bytes_total{RUN}[RATE]))", OUT),
                 ),
-                timeseries(
+                client_latency(
                     "Latency of operations",
                     "How long do operations take from their intended time?",
-                    "s",
-                    Query("p50", "max(load:latency_seconds:p50{RUN})", P50),
-                    Query("p95", "max(load:latency_seconds:p95{RUN})", P95),
-                    Query("p99", "max(load:latency_seconds:p99{RUN})", P99),
-                    table=True,
                 ),
             ],
             needs=generators("s3"),
