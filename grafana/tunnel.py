@@ -1,7 +1,7 @@
 """An ssh tunnel that is kept open: waits until the page answers, connects again when it drops, leaves no ssh behind."""
 
 import contextlib
-import ctypes
+import functools
 import os
 import shlex
 import signal
@@ -15,6 +15,9 @@ from types import TracebackType
 from typing import IO, Self
 
 import requests
+
+from prometheus import loopback
+from runs.parent import follow
 
 READY_WITHIN = 30.0
 _POLL_SECONDS = 0.1
@@ -39,12 +42,7 @@ def free_port(asked: int | None, wanted: int) -> int:
         if not _free(asked):
             raise TunnelError(f"port {asked} of this machine is taken: name another by --local-port, or leave it out")
         return asked
-    if _free(wanted):
-        return wanted
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return wanted if _free(wanted) else loopback.free_port()
 
 
 def _free(port: int) -> bool:
@@ -131,7 +129,8 @@ class Tunnel:
                 # Its own session: Ctrl-C reaches it through us, and the jump's ssh finds no terminal to ask at.
                 start_new_session=True,
                 env={**os.environ, "SSH_ASKPASS_REQUIRE": "never"},
-                preexec_fn=_die_with_us if sys.platform == "linux" else None,  # noqa: PLW1509 - no thread is about
+                # Also when we are killed hard.
+                preexec_fn=functools.partial(follow, os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509 - no thread is about
             )
         except OSError as error:
             raise TunnelError(f"ssh cannot be started: {error.strerror}: install OpenSSH's client") from error
@@ -180,7 +179,3 @@ def _pause(seconds: float, over: Callable[[], bool]) -> bool:
             return True
         time.sleep(_POLL_SECONDS)
     return False
-
-
-def _die_with_us() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG: also when we are killed hard

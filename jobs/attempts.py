@@ -4,7 +4,6 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from jobs import recovering
 from runs import atomic, seal
 from runs.directory import RunDirectory
 from runs.manifest import Manifest, now
@@ -14,15 +13,17 @@ _OPEN = "logs/slurm.log"
 """Slurm has it open for the new attempt: the earlier one gets a copy."""
 
 
-def begin_again(run: RunDirectory) -> int:
-    """Make room for a new attempt where the run had one before; returns the number of earlier attempts.
+def begin_again(run: RunDirectory) -> None:
+    """Make room for a new attempt where the run had one before.
 
     The earlier one is sealed (recovered where it was killed) and moved to attempts/N/. Raises OSError, RecoverError.
     """
     manifest = Manifest.load(run.manifest)
     if manifest.state == "submitted" and not run.sealed:
-        return manifest.attempt - 1
+        return
     if not run.sealed:
+        from jobs import recovering  # noqa: PLC0415 - half a second of imports that most jobs do not need
+
         with contextlib.suppress(recovering.RecoverError):  # sealed all the same, with what was lost in its notes
             recovering.recover(run, reason="the attempt was cut short, and Slurm started the job again")
     old = Manifest.load(run.manifest)
@@ -48,7 +49,6 @@ def begin_again(run: RunDirectory) -> int:
         notes=[f"attempt {old.attempt + 1}: attempts/{old.attempt}/ ended as {old.ending}: {old.reason}"],
     )  # fmt: skip
     atomic.write(run.manifest, new.model_dump_json(indent=2) + "\n")
-    return old.attempt
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -8,21 +8,20 @@ from pathlib import Path
 
 import requests
 
-from grafana import provisioning, server
+from grafana import archive, provisioning, server
 from grafana.datasource import UID
 from grafana.provisioning import Source
 from jobs.program import Program
 from jobs.services.base import PlanError
+from prometheus.loopback import LOOPBACK
 from prometheus.web import Credentials
 from runs import atomic
 from runs.directory import RunDirectory
 from runs.manifest import Node
 from runs.recipe import Grafana
 
-LOOPBACK = "127.0.0.1"
 _READY_WITHIN = 30.0
 """Seconds. The load waits for it: a Grafana that still makes its database takes a core from what is measured."""
-_HOME_DASHBOARD = "overview.json"
 
 
 @dataclass(frozen=True)
@@ -116,9 +115,8 @@ class Beside:
         credentials = Credentials.generate()
         number = self.port(node, self.asked.port)
         address = f"{LOOPBACK if self.asked.listen == 'loopback' else node.address}:{number}"
-        home = self.run.dashboards / _HOME_DASHBOARD
-        own = server.environment(place, address, credentials.user, self.run.id, home if home.is_file() else None)
-        _prepare(self.run, place, credentials, source)
+        own = server.environment(place, address, credentials.user, self.run.id, home_of(self.run.dashboards))
+        _keep(self.run, prepare(place, credentials, source, self.run.dashboards))
         self.versions["grafana"] = str(installation.version)
         if installation.version < server.OLDEST:
             self.notes.append(
@@ -143,8 +141,17 @@ class Beside:
         return Planned(program, endpoints)
 
 
-def _prepare(run: RunDirectory, place: server.Place, credentials: Credentials, source: Source) -> None:
-    """Write what Grafana reads. Its secrets lie on the node, beside its database; the rest is archived too."""
+def home_of(dashboards: Path) -> Path | None:
+    """Return the dashboard that Grafana opens, where it is among those of a folder."""
+    home = dashboards / archive.HOME_FILE
+    return home if home.is_file() else None
+
+
+def prepare(place: server.Place, credentials: Credentials, source: Source, dashboards: Path) -> Source:
+    """Write what a Grafana reads; returns the data source as it is told of it. Its secrets lie beside its database.
+
+    Raises OSError.
+    """
     for name in ("data", "logs", "plugins"):
         (place.root / name).mkdir(parents=True, mode=0o700)
     values = {
@@ -155,10 +162,15 @@ def _prepare(run: RunDirectory, place: server.Place, credentials: Credentials, s
     for name, value in values.items():
         atomic.write(place.secret(name), value, mode=0o600, sync=False)
     inner = Source(source.url, source.user, place.secret("prometheus"), source.interval, source.version)
-    provisioning.write(place.provisioning, inner, run.dashboards)
+    provisioning.write(place.provisioning, inner, dashboards)
     atomic.write(place.config, server.ini(), sync=False)
-    archive = run.configs / "grafana"
-    archive.mkdir(exist_ok=True)
-    atomic.write(archive / "grafana.ini", server.ini(), sync=False)
-    atomic.write(archive / "datasources.yaml", provisioning.data_sources(inner), sync=False)
-    atomic.write(archive / "dashboards.yaml", provisioning.dashboards(run.dashboards), sync=False)
+    return inner
+
+
+def _keep(run: RunDirectory, source: Source) -> None:
+    """Archive what was written, but the secrets."""
+    folder = run.configs / "grafana"
+    folder.mkdir(exist_ok=True)
+    atomic.write(folder / "grafana.ini", server.ini(), sync=False)
+    atomic.write(folder / "datasources.yaml", provisioning.data_sources(source), sync=False)
+    atomic.write(folder / "dashboards.yaml", provisioning.dashboards(run.dashboards), sync=False)

@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from jobs import attempts, exits, recovering
-from jobs.parent import follow
+from jobs import attempts, exits
 from runs.directory import RunDirectory
+from runs.manifest import Ending as EndingWord
 from runs.manifest import Manifest
+from runs.parent import follow
 
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 
@@ -34,17 +35,22 @@ def main(argv: list[str]) -> int:
     for number in _PASSED_ON:
         signal.signal(number, pass_on)
     attempts.begin_again(run)
+    ending: EndingWord = "cancelled"
+    reason = "asked to stop before the start"
     if not asked:
         argv = [sys.executable, "-P", "-m", "jobs.supervisor", str(run.path), "--parent", str(os.getpid())]
         child.append(subprocess.Popen(argv))
+        for early in asked:  # before there was anybody to pass it on to
+            child[0].send_signal(early)
         code = child[0].wait()
         if run.sealed:
             return code
         print(f"the supervisor ended with {code} before the seal: recovering", flush=True)  # noqa: T201 - Slurm's log
+        ending = "abandoned"
         reason = f"the supervisor ended with {code}" if code >= 0 else f"the supervisor was killed (signal {-code})"
-        recovering.recover(run, reason=reason)
-    else:
-        recovering.recover(run, "cancelled", "asked to stop before the start")
+    from jobs import recovering  # noqa: PLC0415 - 70 MB and half a second that a run which goes well does not need
+
+    recovering.recover(run, ending, reason)
     return exits.of(Manifest.load(run.manifest))
 
 

@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +40,7 @@ def recover(run: RunDirectory, ending: EndingWord = "abandoned", reason: str = "
         journal.set(ending=manifest.ending or ending, reason=manifest.reason or reason)
         end = Ending(journal)
         here = living.elsewhere(manifest) is None
-        scratch = Path(manifest.scratch) if manifest.scratch else _scratch(run)
+        scratch = Path(manifest.scratch) if manifest.scratch else identity.scratch(run.id)
         if here:
             stop_recorded(manifest, [process for process in manifest.processes if process.role == "load"])
         client, data = _prometheus(manifest, scratch, here=here)
@@ -53,10 +52,6 @@ def recover(run: RunDirectory, ending: EndingWord = "abandoned", reason: str = "
         end.seal(scratch)
         if end.problems:
             raise RecoverError(f"run {run.id} is sealed, but not all could be saved: " + "; ".join(end.problems))
-
-
-def _scratch(run: RunDirectory) -> Path:
-    return Path(tempfile.gettempdir()) / f"dashcam-{os.getuid()}-{run.id}"
 
 
 def _prometheus(manifest: Manifest, scratch: Path, *, here: bool) -> tuple[Client | None, Path]:

@@ -7,8 +7,6 @@ once, over the time from the first run's start to the last one's end, with the v
 import contextlib
 import json
 import os
-import secrets
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,15 +15,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from grafana import provisioning, server
+from grafana import server
 from grafana.provisioning import Source
 from grafana.server import GrafanaError
-from jobs.grafana import LOOPBACK, GrafanaProbe
+from jobs.grafana import GrafanaProbe, home_of, prepare
+from prometheus import loopback
+from prometheus.loopback import LOOPBACK
 from prometheus.web import Credentials
 from runs import atomic
 
 _READY_WITHIN = 60.0
 """Seconds."""
+_STOP_WITHIN = 15.0
 _VARIABLE = "run"
 
 
@@ -53,23 +54,12 @@ def beside(
         yield None
         return
     place, chosen = server.Place(scratch / "grafana"), scratch / "dashboards"
-    for path in (place.root / "data", place.root / "logs", place.root / "plugins", chosen):
-        path.mkdir(parents=True, mode=0o700)
+    chosen.mkdir(parents=True, mode=0o700)
     names = _write(gather(folders, span), chosen)
     credentials = Credentials.generate()
-    values = {
-        "admin": credentials.password,
-        "key": secrets.token_urlsafe(32),
-        "prometheus": source.password_file.read_text().strip(),
-    }
-    for name, value in values.items():
-        atomic.write(place.secret(name), value, mode=0o600, sync=False)
-    inner = Source(source.url, source.user, place.secret("prometheus"), source.interval, source.version)
-    provisioning.write(place.provisioning, inner, chosen)
-    atomic.write(place.config, server.ini(), sync=False)
-    address = f"{LOOPBACK}:{_free_port()}"
-    home = chosen / "overview.json"
-    own = server.environment(place, address, credentials.user, "replay", home if home.is_file() else None)
+    prepare(place, credentials, source, chosen)
+    address = f"{LOOPBACK}:{loopback.free_port()}"
+    own = server.environment(place, address, credentials.user, "replay", home_of(chosen))
     without = server.strays(os.environ, own)
     inherited = {name: value for name, value in os.environ.items() if name not in without}
     log = scratch / "grafana.log"
@@ -83,7 +73,7 @@ def beside(
         _wait(process, GrafanaProbe(url, credentials.user, place.secret("admin")), log)
         yield Beside(url, credentials.user, place.secret("admin"), process, names)
     finally:
-        _stop(process)
+        loopback.stop(process, _STOP_WITHIN)
 
 
 def gather(folders: Sequence[Path], span: tuple[float, float]) -> dict[str, dict[str, Any]]:
@@ -131,20 +121,3 @@ def _wait(process: "subprocess.Popen[bytes]", probe: GrafanaProbe, log: Path) ->
             tail = "".join(f"\n    | {line[:300]}" for line in log.read_text(errors="replace").splitlines()[-8:])
             raise GrafanaError(f"Grafana {why}{tail}")
         time.sleep(0.05)
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-    process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 import traceback
@@ -21,7 +20,6 @@ from jobs.crew import POLL_SECONDS, Crew, StoppedEarly, log_tail
 from jobs.ending import Ending
 from jobs.journal import Journal
 from jobs.node import PortError
-from jobs.parent import follow
 from jobs.plan import PORTS_PER_NODE, Plan, Planner
 from jobs.program import StartError
 from jobs.services.base import PlanError
@@ -32,6 +30,7 @@ from runs import atomic
 from runs.directory import RunDirectory
 from runs.manifest import Ending as EndingWord
 from runs.manifest import Manifest, Process, Target, now
+from runs.parent import follow
 from runs.recipe import Recipe
 
 TARGETS_WITHIN = 45.0
@@ -57,7 +56,7 @@ class Supervisor:
         self.journal = Journal.open(run)
         self.recipe = Recipe.model_validate(self.journal.manifest.recipe)
         self.allocation: Allocation = for_run(self.journal.manifest, self.recipe)
-        self.scratch = Path(tempfile.gettempdir()) / f"dashcam-{os.getuid()}-{run.id}"
+        self.scratch = identity.scratch(run.id)
         self.stopping = threading.Event()
         self.asked: Ended | None = None
         self.crew = Crew(self.journal, self.allocation, self.stopping)

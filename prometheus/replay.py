@@ -9,14 +9,13 @@ import contextlib
 import os
 import random
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from prometheus import server
+from prometheus import loopback, server
 from prometheus.client import Client, PrometheusError
 from prometheus.web import Credentials, write_web_config
 from runs import atomic
@@ -25,6 +24,7 @@ _BINARY = "prometheus"
 _READY_WITHIN = 120.0
 """Seconds. A WAL of a large run takes its time to replay."""
 _ATTEMPTS = 5
+_STOP_WITHIN = 20.0
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _serve(home: Path, port: int | None = None) -> Iterator[Replay]:
     credentials = Credentials.generate()
     web = write_web_config(home, "replay", credentials)
     for attempt in range(_ATTEMPTS):
-        address = f"127.0.0.1:{port or _free_port()}"
+        address = f"127.0.0.1:{port or loopback.free_port()}"
         command = server.replay_command(binary, config, home / "data", address, web.config)
         with (home / "prometheus.log").open("wb") as log:
             process = subprocess.Popen(
@@ -114,7 +114,7 @@ def _serve(home: Path, port: int | None = None) -> Iterator[Replay]:
                 yield Replay(client, client.url, credentials.user, web.password_file, process, home / "data")
                 return
         finally:
-            _stop(process)
+            loopback.stop(process, _STOP_WITHIN)
 
 
 def _wait(process: "subprocess.Popen[bytes]", client: Client, *, last: bool, log: Path) -> bool:
@@ -134,20 +134,3 @@ def _wait(process: "subprocess.Popen[bytes]", client: Client, *, last: bool, log
         time.sleep(0.02)
     # Asked after the answer: with our password it could only be answered by the child, unless that is dead.
     return process.poll() is None
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-    process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

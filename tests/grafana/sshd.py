@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from prometheus.loopback import free_port
+
 PRIVILEGES = Path("/run/sshd")
 
 
@@ -26,13 +28,6 @@ def key(path: Path) -> Path:
     """Make a key without a passphrase."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
     return path
-
-
-def free_port() -> int:
-    """Return a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Sshd:

@@ -18,7 +18,7 @@ from grafana.provisioning import Source
 from jobs import identity
 from jobs.grafana import Beside, GrafanaProbe
 from jobs.services.base import PlanError
-from prometheus import replay
+from prometheus import loopback, replay
 from runs import seal
 from runs.directory import RunDirectory
 from runs.manifest import Node
@@ -134,7 +134,7 @@ def test_ready_means_that_it_shows_something(tmp_path, monkeypatch, mode, reason
         password = tmp_path / "wrong" if mode == "wrong" else opened.password_file
         (tmp_path / "wrong").write_text("wrong")
         source = Source(opened.url, opened.user, password, 1.0, "2.42.0")
-        port = replay._free_port()
+        port = loopback.free_port()
         planned = Beside(run, Grafana(), lambda *_: port, tmp_path / "s", {}, []).plan(NODE, source)
         probe = planned.program.probe
         assert "does not answer yet" in probe.check()
@@ -288,7 +288,7 @@ def test_the_real_grafana(tmp_path):
     (run.dashboards / "overview.json").write_text(json.dumps(DASHBOARD))
     with replay.open_blocks(run.tsdb, tmp_path / "p") as opened:
         source = Source(opened.url, opened.user, opened.password_file, 1.0, "2.42.0")
-        port = replay._free_port()
+        port = loopback.free_port()
         planned = Beside(run, Grafana(mode="required"), lambda *_: port, tmp_path / "s", {}, []).plan(NODE, source)
         environment = {n: v for n, v in os.environ.items() if n not in planned.program.without}
         child = subprocess.Popen(planned.program.argv, env={**environment, **planned.program.env})

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from loadtests.generators.base import Generator
 from loadtests.metrics import Metrics
 from loadtests.progress import Progress
 from loadtests.records import Recorder
+from prometheus.loopback import free_port
 from runs.recipe import Load
 
 TOKEN = "not-a-secret"
@@ -87,13 +87,6 @@ def seconds(table: pa.Table, later: str, earlier: str) -> np.ndarray:
     """Return the differences of two columns of times in seconds, without the rows that lack one."""
     whole = table.filter(pc.and_(pc.is_valid(table[later]), pc.is_valid(table[earlier])))
     return (whole[later].cast(pa.int64()).to_numpy() - whole[earlier].cast(pa.int64()).to_numpy()) / 1e9
-
-
-def free_port() -> int:
-    """Return a port that nobody had a moment ago."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def a_plan(directory: Path, url: str, *phases: dict[str, Any], **more: Any) -> Path:

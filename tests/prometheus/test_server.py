@@ -2,7 +2,6 @@
 
 import hashlib
 import signal
-import socket
 import subprocess
 import time
 
@@ -12,17 +11,11 @@ import requests
 from prometheus import replay, server, snapshot, web
 from prometheus.client import Client, PrometheusError
 from prometheus.config import Basic, Scrape, write_config
+from prometheus.loopback import free_port
 from prometheus.version import Version
 from runs.directory import RunDirectory
 
 pytestmark = pytest.mark.real
-
-
-def free_port():
-    """Return a free port of loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Pair:
