@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from dashcam.commands import commands
+from dashcam import commands
 from grafana.tunnel import TunnelError
 from jobs import exits
 from jobs.living import SlurmError
@@ -32,8 +32,8 @@ _KNOWN = (
 """Errors whose text says all that a person needs."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """Build the parser with every command."""
+def parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """Build the parser with every command; with the arguments of the `chosen` one only, since commands load slowly."""
     top = argparse.ArgumentParser(
         prog="dashcam",
         description="A flight recorder for AI-service benchmarks on Slurm clusters.",
@@ -42,7 +42,11 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"dashcam {importlib.metadata.version('dashcam')}")
     chooser = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, command in commands():
+    for name in commands.names():
+        if chosen is not None and name != chosen:
+            chooser.add_parser(name)
+            continue
+        command = commands.load(name)
         sub = chooser.add_parser(
             name, help=command.HELP, description=command.HELP, formatter_class=argparse.RawDescriptionHelpFormatter
         )
@@ -53,7 +57,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Usage errors leave through argparse with code 2."""
-    options = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    chosen = words[0] if words and words[0] in commands.names() else None
+    options = parser(chosen).parse_args(words)
     try:
         code: int = options.execute(options)
     except RecipeError as error:

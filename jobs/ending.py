@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from grafana import archive
 from jobs import identity
 from jobs.journal import Journal
 from loadtests import progress, records
@@ -73,6 +72,8 @@ class Ending:
             span = datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC)
         else:
             span = manifest.created, manifest.ended or now()
+        from grafana import archive  # noqa: PLC0415 - grafanalib, which most commands do not need
+
         archive.write(self._run.dashboards, self._run.id, Recipe.model_validate(manifest.recipe), span)
 
     def kill_leftovers(self) -> None:

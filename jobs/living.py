@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from typing import Literal
 
 from jobs import identity
@@ -63,14 +64,14 @@ def job_state(job: str) -> str | None:
 
 
 class Asked:
-    """A job that somebody waits for: Slurm is asked now and then, however often we are."""
+    """Whether something is over, for somebody who waits for it: asked now and then, however often we are."""
 
-    def __init__(self, job: str, every: float = 2.0) -> None:
-        self._job, self._every, self._last, self._over = job, every, 0.0, False
+    def __init__(self, ask: Callable[[], bool], every: float) -> None:
+        self._ask, self._every, self._last, self._over = ask, every, 0.0, False
 
     def over(self) -> bool:
-        """Tell whether Slurm has forgotten the job. Raises SlurmError."""
+        """Return the last answer, no older than `every` seconds. Raises what `ask` raises."""
         if not self._over and time.monotonic() - self._last > self._every:
-            self._over = job_state(self._job) is None
+            self._over = self._ask()
             self._last = time.monotonic()
         return self._over

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from jobs import living
 from loadtests import progress
@@ -26,6 +26,7 @@ class Status(BaseModel):
     processes: list[dict[str, Any]] = []
     progress: dict[str, Any] | None = None
     endpoints: dict[str, str] = {}
+    dead: bool = Field(False, exclude=True, description="nobody is left to seal it")
 
     def lines(self) -> Iterator[str]:
         """Yield what a person wants to see of a run that lives."""
@@ -48,6 +49,7 @@ def of(run: RunDirectory) -> Status:
         return Status(id=run.id, path=str(run.path), state="unreadable", problem=str(error).splitlines()[0])
     state = progress.read(run.load)
     verdict = manifest.verdict
+    life, problem = _life(run, manifest)
     return Status(
         id=manifest.id,
         path=str(run.path),
@@ -57,20 +59,22 @@ def of(run: RunDirectory) -> Status:
         verdict=None if verdict is None else "VALID" if verdict.valid else "INVALID",
         job=living.job_id(run),
         sealed=run.sealed,
-        problem=_problem(run, manifest),
+        problem=problem,
         processes=[process.model_dump(mode="json") for process in manifest.processes],
         progress=state.model_dump(mode="json") if state is not None and manifest.state != "ended" else None,
         endpoints=manifest.endpoints,
+        dead=life == "dead",
     )
 
 
-def _problem(run: RunDirectory, manifest: Manifest) -> str:
+def _life(run: RunDirectory, manifest: Manifest) -> tuple[living.Life | None, str]:
+    """Return how it is with a run (None: that cannot be asked), and what is wrong with that."""
     try:
         life = living.of(run, manifest)
     except living.SlurmError as error:
-        return str(error)
-    if life == "dead":
-        return f"its supervisor is gone: `dashcam recover {run.id}` saves what there is"
-    if life == "elsewhere":
-        return f"it was begun on {living.elsewhere(manifest)}: only there can be told whether it lives"
-    return ""
+        return None, str(error)
+    problems: dict[living.Life, str] = {
+        "dead": f"its supervisor is gone: `dashcam recover {run.id}` saves what there is",
+        "elsewhere": f"it was begun on {living.elsewhere(manifest)}: only there can be told whether it lives",
+    }
+    return life, problems.get(life, "")

@@ -3,7 +3,6 @@
 import argparse
 import importlib
 import pkgutil
-from collections.abc import Iterator
 from typing import Protocol
 
 
@@ -21,7 +20,12 @@ class Command(Protocol):
         ...
 
 
-def commands() -> Iterator[tuple[str, Command]]:
-    """Yield every command by its name."""
-    for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
-        yield module.name, importlib.import_module(f"{__name__}.{module.name}")
+def names() -> list[str]:
+    """Return the names of all commands."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def load(name: str) -> Command:
+    """Return a command, with all that it imports."""
+    command: Command = importlib.import_module(f"{__name__}.{name}")
+    return command

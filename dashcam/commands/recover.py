@@ -4,7 +4,8 @@ import argparse
 import sys
 
 from dashcam import arguments, outcome
-from jobs import living, recovering
+from jobs import living, recovering, status
+from jobs.status import Status
 from runs.directory import RunDirectory
 from runs.manifest import Manifest, ManifestError
 
@@ -46,12 +47,27 @@ def execute(options: argparse.Namespace) -> int:
     return 0
 
 
+def current(run: RunDirectory) -> Status:
+    """Return the status of a run; one that turns out to be dead is recovered first, and that is said."""
+    found = status.of(run)
+    if not found.dead:
+        return found
+    _recover(run)
+    return status.of(run)
+
+
 def if_dead(run: RunDirectory) -> None:
     """Recover a run that turns out to be dead, for commands that were asked something else; says so."""
     try:
-        if run.sealed or living.of(run, Manifest.load(run.manifest)) != "dead":
-            return
-        print(f"dashcam: {run.id} was killed: recovering what it left", file=sys.stderr)
+        if not run.sealed and living.of(run, Manifest.load(run.manifest)) == "dead":
+            _recover(run)
+    except (ManifestError, living.SlurmError) as error:
+        print(f"dashcam: {error}", file=sys.stderr)
+
+
+def _recover(run: RunDirectory) -> None:
+    print(f"dashcam: {run.id} was killed: recovering what it left", file=sys.stderr)
+    try:
         recovering.recover(run)
-    except (ManifestError, living.SlurmError, recovering.RecoverError) as error:
+    except (ManifestError, recovering.RecoverError) as error:
         print(f"dashcam: {error}", file=sys.stderr)

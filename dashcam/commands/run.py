@@ -14,6 +14,7 @@ from runs.directory import RunDirectory
 from runs.manifest import Manifest
 
 HELP = "run a recipe here or on Slurm, wait, and say what came of it"
+_ASK_SLURM_EVERY = 2.0
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +81,7 @@ def _explain(run: RunDirectory, supervisor: "subprocess.Popen[bytes]") -> None:
 def _until_over(run: RunDirectory, job: str, *, quiet: bool) -> None:
     """Follow until Slurm has no such job any more: one that was put back into the queue is not over with its seal."""
     try:
-        show(run, living.Asked(job).over, quiet=quiet)
+        show(run, living.Asked(lambda: living.job_state(job) is None, _ASK_SLURM_EVERY).over, quiet=quiet)
     except KeyboardInterrupt:
         print(f"the job goes on: `dashcam stop {run.id}` ends it", file=sys.stderr)
         raise

@@ -3,8 +3,7 @@
 import argparse
 
 from dashcam import arguments, outcome, view
-from dashcam.commands.recover import if_dead
-from jobs import status
+from dashcam.commands.recover import current
 from runs.manifest import Manifest
 
 HELP = "say where a run stands: its state, processes, progress, verdict"
@@ -19,8 +18,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """See `dashcam.commands.Command`."""
     run = arguments.find_run(options)
-    if_dead(run)
-    state = status.of(run)
+    state = current(run)
     if options.json:
         arguments.print_json(state.model_dump(mode="json"))
         return 0

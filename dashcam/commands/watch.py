@@ -147,22 +147,8 @@ def _wait(run: RunDirectory, site: sites.Site, over: Callable[[], bool], *, pati
 
 def _over(run: RunDirectory) -> Callable[[], bool]:
     """Return what tells whether the run is over: its seal, its supervisor, its job (asked seldom: Slurm is shared)."""
-    job, asked = living.job_id(run), 0.0
-
-    def over() -> bool:
-        nonlocal asked
-        if run.sealed:
-            return True
-        if time.monotonic() - asked < _ASK_SLURM_EVERY:
-            return False
-        asked = time.monotonic()
-        if job is not None:
-            return living.job_state(job) is None
-        manifest = Manifest.load(run.manifest)
-        here = living.elsewhere(manifest) is None and manifest.supervisor is not None
-        return here and not living.supervisor_alive(manifest)
-
-    return over
+    dead = living.Asked(lambda: living.of(run, Manifest.load(run.manifest)) == "dead", _ASK_SLURM_EVERY)
+    return lambda: run.sealed or dead.over()
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
