@@ -111,11 +111,7 @@ def _server(name: str) -> tuple[tuple[str, ...], str]:
 
 def _model(name: str, word: str) -> tuple[Path, tuple[str, ...]]:
     if word == "tiny":
-        try:
-            path = tiny_model.ensure()
-        except tiny_model.ModelError as error:
-            raise PlanError(f"service {name}: {error}") from error
-        return path, (f"{name}: the model's weights are random; its speed says nothing about a trained model",)
+        return tiny_model.planned(name, tiny_model.ensure)
     path = Path(word)
     if not path.is_file():
         raise PlanError(f"service {name}: no model file {word!r}: give the path of a GGUF file, or model: tiny")

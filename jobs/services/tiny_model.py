@@ -3,12 +3,16 @@
 It is made where it is needed (2-3 s) and kept in the user's cache. Same package versions, same file.
 """
 
+import contextlib
 import json
 import os
 import sys
 import sysconfig
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from jobs.services.base import PlanError
 
 NAME = "tiny-random"
 _HIDDEN, _LAYERS, VOCABULARY, _HEAD = 256, 4, 4096, 64
@@ -16,6 +20,29 @@ _HIDDEN, _LAYERS, VOCABULARY, _HEAD = 256, 4, 4096, 64
 
 class ModelError(Exception):
     """The model cannot be made; the text says why and the mend."""
+
+
+@contextlib.contextmanager
+def making(target: Path) -> Iterator[None]:
+    """Make a model at `target` in the block. Raises ModelError for what may fail in it."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except ImportError as error:
+        raise ModelError(f"{error.name} is missing to make the tiny model: pip install 'dashcam[llamacpp]'") from error
+    except OSError as error:
+        raise ModelError(
+            f"the tiny model cannot be written to {target}: {error.strerror}; set XDG_CACHE_HOME"
+        ) from error
+
+
+def planned(service: str, ensure: Callable[[], Path]) -> tuple[Path, tuple[str, ...]]:
+    """Return a model of ours for a service, made by `ensure`, and what the report must say of it. Raises PlanError."""
+    try:
+        path = ensure()
+    except ModelError as error:
+        raise PlanError(f"service {service}: {error}") from error
+    return path, (f"{service}: the model's weights are random; its speed says nothing about a trained model",)
 
 
 def directory() -> Path:
@@ -35,18 +62,12 @@ def ensure() -> Path:
     if target.is_file():
         return target
     temporary = target.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _write(temporary)
-        temporary.replace(target)  # two runs may make it at once: the last one wins with the same bytes
-    except ImportError as error:
-        raise ModelError(f"{error.name} is missing to make the tiny model: pip install 'dashcam[llamacpp]'") from error
-    except OSError as error:
-        raise ModelError(
-            f"the tiny model cannot be written to {target}: {error.strerror}; set XDG_CACHE_HOME"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with making(target):
+        try:
+            _write(temporary)
+            temporary.replace(target)  # two runs may make it at once: the last one wins with the same bytes
+        finally:
+            temporary.unlink(missing_ok=True)
     return target
 
 

@@ -12,9 +12,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, Field
 
 from jobs.program import Program
-from jobs.services import vllm_guard, vllm_model
+from jobs.services import tiny_model, vllm_guard, vllm_model
 from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
-from jobs.services.tiny_model import ModelError
 from jobs.services.vllm_args import Args
 from jobs.services.vllm_probe import VllmProbe
 from loadtests.plan import Target
@@ -185,11 +184,7 @@ def _fits(context: Context, options: Options) -> None:
 
 def _model(name: str, word: str) -> tuple[Path, tuple[str, ...]]:
     if word == "tiny":
-        try:
-            path = vllm_model.ensure()
-        except ModelError as error:
-            raise PlanError(f"service {name}: {error}") from error
-        return path, (f"{name}: the model's weights are random; its speed says nothing about a trained model",)
+        return tiny_model.planned(name, vllm_model.ensure)
     path = Path(word)
     if not (path / "config.json").is_file():
         raise PlanError(

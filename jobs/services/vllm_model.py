@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from jobs.services import tiny_model
-from jobs.services.tiny_model import ModelError
 
 NAME = "tiny-random"
 _HIDDEN, _WIDE, _LAYERS, _HEADS, _HEAD = 256, 768, 4, 4, 64
@@ -33,21 +32,13 @@ def ensure() -> Path:
     target = path()
     if (target / "config.json").is_file():
         return target
-    temporary = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    with tiny_model.making(target):
         temporary = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
-        _write(temporary)
-        temporary.chmod(0o755)
-        _publish(temporary, target)
-    except ImportError as error:
-        raise ModelError(f"{error.name} is missing to make the tiny model: pip install 'dashcam[llamacpp]'") from error
-    except OSError as error:
-        raise ModelError(
-            f"the tiny model cannot be written to {target}: {error.strerror}; set XDG_CACHE_HOME"
-        ) from error
-    finally:
-        if temporary is not None:
+        try:
+            _write(temporary)
+            temporary.chmod(0o755)
+            _publish(temporary, target)
+        finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return target
 
