@@ -14,11 +14,13 @@ from pathlib import Path
 
 import requests
 
+from benchmarks.meter import cpu_seconds
 from loadtests.metrics import Metrics
 from loadtests.outcome import Outcome
 from prometheus import rules, server, web
 from prometheus.client import Client
 from prometheus.config import Scrape, write_config
+from prometheus.loopback import LOOPBACK, free_port
 from prometheus.version import Version
 
 SECONDS = 40
@@ -40,13 +42,14 @@ def _node() -> bytes:
     """Take one page of a real node_exporter."""
     with tempfile.TemporaryDirectory() as place:
         files = web.write_web_config(Path(place), "node", web.Credentials.generate())
-        command = server.node_exporter_command("prometheus-node-exporter", "127.0.0.1:29100", files.config)
+        listen = f"{LOOPBACK}:{free_port()}"
+        command = server.node_exporter_command("prometheus-node-exporter", listen, files.config)
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             for _ in range(100):
                 try:
                     auth = (files.credentials.user, files.credentials.password)
-                    return requests.get("http://127.0.0.1:29100/metrics", auth=auth, timeout=5).content
+                    return requests.get(f"http://{listen}/metrics", auth=auth, timeout=5).content
                 except requests.RequestException:
                     time.sleep(0.05)
         finally:
@@ -81,7 +84,7 @@ def _pages() -> ThreadingHTTPServer:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    served = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    served = ThreadingHTTPServer((LOOPBACK, 0), Handler)
     threading.Thread(target=served.serve_forever, daemon=True).start()
     return served
 
@@ -99,18 +102,19 @@ def measure(nodes: int, address: str, *, ruled: bool) -> None:
         config = write_config(home, scrapes, run_id="r", interval=1.0, version=Version(2, 42))
         if not ruled:
             (home / rules.FILE).write_text("groups: []\n")
-        command = server.live_command("prometheus", config, home / "data", "127.0.0.1:29090", files.config)
+        listen = f"{LOOPBACK}:{free_port()}"
+        command = server.live_command("prometheus", config, home / "data", listen, files.config)
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            client = Client("http://127.0.0.1:29090", "dashcam", files.password_file)
+            client = Client(f"http://{listen}", "dashcam", files.password_file)
             while not client.ready():
                 time.sleep(0.05)
             time.sleep(12)  # the first scrape comes after 5 s, and the rates want a window
-            begun, before = time.monotonic(), _cpu(child.pid)
+            begun, before = time.monotonic(), cpu_seconds(child.pid)
             time.sleep(SECONDS)
-            cores = (_cpu(child.pid) - before) / (time.monotonic() - begun)
+            cores = (cpu_seconds(child.pid) - before) / (time.monotonic() - begun)
             auth = (files.credentials.user, files.credentials.password)
-            own = requests.get("http://127.0.0.1:29090/metrics", auth=auth, timeout=10).text
+            own = requests.get(f"http://{listen}/metrics", auth=auth, timeout=10).text
         finally:
             child.terminate()
             child.wait()
@@ -125,15 +129,10 @@ def measure(nodes: int, address: str, *, ruled: bool) -> None:
     )
 
 
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
-
-
 def main() -> None:
     """Measure for each number of nodes."""
     served = _pages()
-    address = f"127.0.0.1:{served.server_address[1]}"
+    address = f"{LOOPBACK}:{served.server_address[1]}"
     for nodes in map(int, sys.argv[1:] or ["1", "20"]):
         for ruled in (False, True):
             measure(nodes, address, ruled=ruled)

@@ -1,14 +1,10 @@
 """`python -m benchmarks.exporters [NAME...] [--short]`."""
 
-import argparse
-import os
-import platform
-import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
+from functools import partial
 
+from benchmarks import command
 from benchmarks.exporters import growth, memory, page, ratio, share
 from benchmarks.exporters.stage import node_exporter_binary
 from benchmarks.figures import Goal
@@ -22,33 +18,15 @@ BENCHMARKS: dict[str, Callable[..., list[Goal]]] = {
 }
 
 
-def main() -> None:
-    """Run the benchmarks that are named, then say which goals are met."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.exporters", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)} (default: all)")
-    parser.add_argument("--short", action="store_true", help="fewer and shorter rounds: 2 minutes, not 10")
-    options = parser.parse_args()
-    if unknown := [name for name in options.names if name not in BENCHMARKS]:
-        parser.error(f"no benchmark {', '.join(unknown)}: there are {', '.join(BENCHMARKS)}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is stopped on the way out
-    print(_machine())
-    goals: list[Goal] = []
-    for name in options.names or BENCHMARKS:
-        goals += BENCHMARKS[name](short=options.short)
-    print(f"\nGoals{', of short rounds' if options.short else ''} (median of the rounds, smallest to largest)\n")
-    for goal in goals:
-        print(f"  {goal}")
+def _sized(run: Callable[..., list[Goal]], short: bool) -> list[Goal]:
+    return run(short=short)
 
 
-def _machine() -> str:
-    """Tell on what is measured, without names that belong to it."""
+def _programs() -> list[str]:
     version = subprocess.run([node_exporter_binary(), "--version"], capture_output=True, text=True, check=True)
-    words = (version.stdout or version.stderr).split()
-    return (
-        f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, "
-        f"Python {sys.version.split()[0]}, node_exporter {words[2]}, load {os.getloadavg()[0]:.2f}"
-    )
+    return [f"node_exporter {(version.stdout or version.stderr).split()[2]}"]
 
 
 if __name__ == "__main__":
-    main()
+    sized = {name: partial(_sized, run) for name, run in BENCHMARKS.items()}
+    command.main("exporters", sized, _programs, ("2 minutes", "10"))

@@ -3,7 +3,6 @@
 import os
 import select
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.exporters.pages import PageServer
 from benchmarks.exporters.target import Target, basic, bearer
+from prometheus.loopback import free_port
 from prometheus.server import node_exporter_command
 from prometheus.web import Credentials, write_web_config
 
@@ -135,14 +135,6 @@ def node_exporter_binary() -> str:
     found = next((path for path in map(shutil.which, _NODE_EXPORTERS) if path), None)
     assert found, "no node_exporter on PATH: `make setup` installs it"
     return found
-
-
-def free_port() -> int:
-    """Return a port of loopback that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import select
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from typing import Any
 
 from benchmarks.loadtests.counts import Counts
 from benchmarks.meter import children, cpu_seconds, machine_seconds
+from prometheus.loopback import free_port
 from prometheus.web import Credentials
 
 _CHECKOUT = Path(__file__).parents[2]
@@ -96,9 +96,7 @@ class Stage:
         output.mkdir()
         token.touch(mode=0o600)
         token.write_text(Credentials.generate().password)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         plan = {
             "run_id": "20260101-000000-bench-0000",
             "load": {"generator": "openai", "drain": 1, "seed": 7, "processes": 1, "phases": phases, **load},
