@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 from reports import build
 from runs.directory import RunDirectory
 from tests.reports import recording as made
-from tests.reports.browser import Browser
 from tests.reports.dashboards.boards import dashboard, panel, target
 
 EVIL = "</script><script>window.evil=1</script><img src=x onerror='window.evil=2'><!--<script>"
@@ -71,13 +69,3 @@ def boarded(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     (run.dashboards / "c-broken.json").write_text("{")
     build.build(run, place / "scratch")
     return run
-
-
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A Chromium without a network."""
-    if not (shutil.which("chromium") and shutil.which("chromedriver")):
-        pytest.skip("chromium or chromedriver is not installed: apt-get install chromium chromium-driver")
-    opened = Browser(Path(tmp_path_factory.mktemp("browser")))
-    yield opened
-    opened.close()
