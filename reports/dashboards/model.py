@@ -68,7 +68,6 @@ class Panel:
     vertical: bool = False
     most_a_row: int = 4
     library: str = ""
-    transparent: bool = False
     notes: tuple[str, ...] = ()
 
     def at(self, **place: int) -> "Panel":
@@ -228,7 +227,6 @@ def _panel(one: Mapping[str, Any], library: Mapping[str, Any]) -> Panel:
         vertical=one.get("repeatDirection") == "v",
         most_a_row=min(COLUMNS, max(1, whole(one.get("maxPerRow"), 4))),
         library=name,
-        transparent=one.get("transparent") is True,
         notes=tuple(notes),
     )
 
