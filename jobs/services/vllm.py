@@ -17,16 +17,10 @@ from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
 from jobs.services.vllm_args import Args
 from jobs.services.vllm_probe import VllmProbe
 from loadtests.plan import Target
+from prometheus import keep
 from prometheus.config import Bearer, Scrape
 from runs.paths import PathOrTiny, UserPath
 from runs.recipe import Strict
-
-KEEP = (
-    r"vllm:.+_(total|bucket|sum|count|info|perc|running|waiting|swapped|by_reason|state|rate)"
-    r"|process_(cpu_seconds_total|resident_memory_bytes|start_time_seconds|open_fds)|http_requests_total"
-)
-"""By the ends of names, so that another version's are kept too: all of vLLM's own but `*_created` (the moments at which
-series were made, as gauges); of HTTP, whose histograms vLLM's own tell better, the count."""
 
 _SOCKET = 107 - len("/01234567-89ab-cdef-0123-456789abcdef")
 """Longest directory in which vLLM can make its sockets: Linux's sun_path less a UUID."""
@@ -110,7 +104,7 @@ class Vllm:
             node=context.node_name,
             address=f"{context.address}:{port}",
             auth=Bearer(key),
-            keep=KEEP,
+            keep=keep.VLLM,
         )
         return ServicePlan(
             programs=(program,),

