@@ -91,7 +91,7 @@ def test_requests(capsys: pytest.CaptureFixture[str]) -> None:
     """All loads are in both tables, and our ratio to k6 is that of the CPU times."""
     goals = requests.run(_TINY)
     _sound(goals)
-    assert [goal.bound for goal in goals] == [3.0, 1.0]
+    assert [goal.bound for goal in goals] == [1.5, 1.0]
     closed, paced = capsys.readouterr().out.split("1000 requests/s, evenly spaced")[:2]
     ours = {"k6", "k6 writing CSV", "dashcam, GET", "dashcam, openai, whole answers"}
     assert _rows(closed).keys() - {"wrk"} == ours
