@@ -46,22 +46,25 @@ lint:
 	$(BIN)/mypy
 
 fast:
-	$(BIN)/pytest -q -m "not real and not heavy"
+	$(BIN)/pytest -q -n 2 -m "not real and not heavy"
 
-# Tests on real programs wait most of their time: half of them go beside the others.
-HALF := tests/lab tests/jobs/test_slurm.py tests/loadtests
+# Tests on real programs wait most of their time: more workers than a small machine has cores.
 real:
-	@log=$$(mktemp); $(BIN)/pytest -q -m "real and not heavy" --durations=10 $(HALF) >$$log 2>&1 & half=$$!; \
-	$(BIN)/pytest -q -m "real and not heavy" --durations=10 $(HALF:%=--ignore=%); code=$$?; \
-	wait $$half || code=1; cat $$log; rm -f $$log; exit $$code
+	$(BIN)/pytest -q -n 3 --dist loadfile -m "real and not heavy" --durations=10
 
 # Services that are too large for every check: each in an environment of its own, since their dependencies clash.
-test-heavy: setup test-packages .venv-chroma/.installed
-	PATH="$$PATH:$(CURDIR)/.venv-chroma/bin" $(BIN)/pytest -q -m heavy
+test-heavy: setup test-packages .venv-chroma/.installed .venv-vllm/.installed
+	PATH="$$PATH:$(CURDIR)/.venv-chroma/bin:$(CURDIR)/.venv-vllm/bin" $(BIN)/pytest -q -m heavy
 
 .venv-chroma/.installed: requirements/chroma.txt
 	$(PYTHON) -m venv .venv-chroma
 	.venv-chroma/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/chroma.txt
+	@touch $@
+
+.venv-vllm/.installed: requirements/vllm.txt tools/vllm-metadata
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/vllm.txt
+	.venv-vllm/bin/python tools/vllm-metadata
 	@touch $@
 
 fuzz: setup
@@ -71,4 +74,4 @@ golden: setup
 	$(BIN)/pytest -q -m "not real and not heavy" --update-golden
 
 clean:
-	rm -rf $(VENV) .venv-chroma build dist *.egg-info
+	rm -rf $(VENV) .venv-chroma .venv-vllm build dist *.egg-info

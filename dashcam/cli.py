@@ -7,7 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from dashcam.commands import commands
+from grafana.tunnel import TunnelError
 from jobs import exits
+from jobs.living import SlurmError
+from jobs.recovering import RecoverError
 from jobs.stopping import StopError
 from jobs.submit import SubmitError
 from prometheus.client import PrometheusError
@@ -16,10 +19,17 @@ from runs.document import RecipeError
 from runs.manifest import ManifestError
 from runs.runid import UnknownRunError
 from runs.seal import SealError
+from runs.site import SiteError
 
 _EXITS = """exit codes:
   0 done and VALID   1 the run or the command failed   2 usage or recipe error
   3 done but INVALID   130 interrupted"""
+
+_KNOWN = (
+    *(SubmitError, StopError, RecoverError, SlurmError, ManifestError, SealError, PrometheusError, ReportError),
+    TunnelError,
+)
+"""Errors whose text says all that a person needs."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,10 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RecipeError as error:
         print(f"dashcam: {error}", file=sys.stderr)
         return exits.USAGE
-    except UnknownRunError as error:
+    except (UnknownRunError, SiteError) as error:
         print(f"dashcam: {error}", file=sys.stderr)
         return exits.USAGE
-    except (SubmitError, StopError, ManifestError, SealError, PrometheusError, ReportError) as error:
+    except _KNOWN as error:
         print(f"dashcam: {error}", file=sys.stderr)
         return exits.FAILED
     except KeyboardInterrupt:

@@ -117,7 +117,8 @@ class Crew:
 
     def _environment(self, program: Program) -> Mapping[str, str]:
         tags = {identity.RUN_VARIABLE: self._journal.run.id, identity.PROCESS_VARIABLE: program.name}
-        return {**os.environ, **program.env, **tags}
+        inherited = {name: value for name, value in os.environ.items() if name not in program.without}
+        return {**inherited, **program.env, **tags}
 
     def _log(self, program: Program) -> Path:
         return self._journal.run.logs / f"{program.name}.log"

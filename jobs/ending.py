@@ -9,16 +9,19 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+from grafana import archive
 from jobs import identity
 from jobs.journal import Journal
 from loadtests import progress, records
 from prometheus import snapshot
 from prometheus.client import Client
 from reports import build
-from runs import seal
+from runs import atomic, seal
 from runs.manifest import PhaseSpan, now
+from runs.recipe import Recipe
 
 
 class Ending:
@@ -30,14 +33,21 @@ class Ending:
         self.problems: list[str] = []
 
     def save_series(self, client: Client | None, data: Path, scratch: Path) -> None:
-        """Put the run's blocks under tsdb/: from the living Prometheus, or from what a dead one left in `data`."""
+        """Put the run's blocks under tsdb/: from the living Prometheus, or from what a dead one left in `data`.
+
+        Where neither can be had, from the continuous copy of it.
+        """
         with self.step("the snapshot", "snapshot"):
             if client is not None:
                 with self.step("the snapshot of the running Prometheus"):
                     snapshot.take(client, data, self._run)
                     return
             if data.is_dir():
-                snapshot.collect_dead(data, self._run, scratch)
+                with self.step("the snapshot of what Prometheus left"):
+                    snapshot.collect_dead(data, self._run, scratch)
+                    return
+            if self._run.series_copy.is_dir():
+                snapshot.collect_dead(self._run.series_copy, self._run, scratch)
 
     def save_records(self) -> None:
         """Close the records and take the load's phases over into the manifest."""
@@ -54,6 +64,16 @@ class Ending:
         over = next((end for end in ends if end is not None), now())
         fields = span.model_dump(include=set(PhaseSpan.model_fields))
         return PhaseSpan(**{**fields, "ended": max(span.started, min(span.ended, over))})
+
+    def _dashboards(self) -> None:
+        """Have the dashboards show the whole run: from the first scrape to the last."""
+        blocks, manifest = snapshot.blocks(self._run.tsdb), self._journal.manifest
+        if blocks:
+            first, last = min(block.start for block in blocks), max(block.end for block in blocks)
+            span = datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC)
+        else:
+            span = manifest.created, manifest.ended or now()
+        archive.write(self._run.dashboards, self._run.id, Recipe.model_validate(manifest.recipe), span)
 
     def kill_leftovers(self) -> None:
         """End what still carries the run's id on this node: children that left their program's group."""
@@ -74,15 +94,33 @@ class Ending:
         """Judge, render, remove what is not part of the recording, seal."""
         with self.step("the record of the end"):
             self._journal.set(ended=now(), state="ended")
+        with self.step("the dashboards"):
+            self._dashboards()
         with self.step("the report"):
             self._journal.set(verdict=build.build(self._run, scratch))
+        with self.step("the series that could not be made into blocks"):
+            self._keep_copy()
         with self.step("the clean-up of scratch files"):
             shutil.rmtree(scratch, ignore_errors=True)
             shutil.rmtree(self._run.live, ignore_errors=True)
         with self.step("the last record"):
             self._journal.set(endpoints={}, scratch="")
         with self.step("the seal"):
+            self._close_slurm_log()
             seal.seal(self._run)
+
+    def _close_slurm_log(self) -> None:
+        """Put a copy in place of the log that Slurm has open: what it adds after the seal would break it."""
+        log = self._run.logs / "slurm.log"
+        if log.is_file():
+            atomic.write(log, log.read_bytes())
+
+    def _keep_copy(self) -> None:
+        """Keep the continuous copy where no block was made of it: what was recorded is not thrown away."""
+        copy = self._run.series_copy
+        if copy.is_dir() and any(copy.rglob("0*")) and not any(self._run.tsdb.glob("*/meta.json")):
+            copy.rename(self._run.path / "tsdb.wal")
+            self._journal.note("tsdb.wal/ holds the series as Prometheus logged them: no block could be made of it")
 
     @contextlib.contextmanager
     def step(self, what: str, timing: str | None = None) -> Iterator[None]:

@@ -52,6 +52,7 @@ def facts() -> dict[str, Any]:
         "cpu": next(_cpu_models(), platform.machine()),
         "cores": len(os.sched_getaffinity(0)),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "gpus": len(list(Path("/proc/driver/nvidia/gpus").glob("*"))),  # NVIDIA's driver, where there is one
         "time": time.time(),
     }
 

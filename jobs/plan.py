@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from grafana.provisioning import Source
+from jobs.grafana import Beside, Planned
 from jobs.node import PortError, available
 from jobs.probes import HttpProbe
 from jobs.program import Program
@@ -15,7 +17,7 @@ from loadtests.kinds import registry as generators
 from loadtests.plan import LoadPlan, Series, Target
 from loadtests.share import processes
 from loadtests.tools.base import ToolKind
-from prometheus import server
+from prometheus import remote, server
 from prometheus.config import Bearer, Scrape, write_config
 from prometheus.version import Version
 from prometheus.web import Credentials, WebFiles, write_web_config
@@ -38,6 +40,7 @@ class Plan:
     prometheus_user: str
     prometheus_password: Path
     prometheus_data: Path
+    endpoints: Mapping[str, str]
     versions: Mapping[str, str]
     notes: tuple[str, ...]
 
@@ -85,11 +88,12 @@ class Planner:
         load, scrape, go_file = self._load({name: service.target for name, service in services.items()}, series)
         scrapes.append(scrape)
         prometheus = self._prometheus(scrapes, address, web)
+        beside = self._grafana(series)
         for service in services.values():
             self.versions.update(service.versions)
             self.notes.extend(service.notes)
         return Plan(
-            first=(*programs, prometheus),
+            first=(*programs, prometheus, *([beside.program] if beside else [])),
             load=load,
             go_file=go_file,
             scrapes=tuple(scrapes),
@@ -97,6 +101,7 @@ class Planner:
             prometheus_user=series.user,
             prometheus_password=series.password_file,
             prometheus_data=self.scratch / "prometheus",
+            endpoints=beside.endpoints if beside else {},
             versions=self.versions,
             notes=tuple(self.notes),
         )
@@ -129,6 +134,7 @@ class Planner:
             port=lambda asked: self._port(node, asked),
             secret=self.run.secret,
             otlp_grpc=lambda: self._sidecars.otlp_grpc(node),
+            gpus=node.facts.get("gpus"),
         )
         return kind.plan(context, kind.Options.model_validate(service.options))
 
@@ -189,18 +195,38 @@ class Planner:
         scrape = Scrape(job="load", role="load", node=node.name, address=address, auth=Bearer(token))
         return (program, *followers), scrape, go_file
 
+    def _grafana(self, series: Series) -> Planned | None:
+        watch = self.recipe.watch
+        source = Source(
+            series.url, series.user, series.password_file, watch.interval, self.versions.get("prometheus", "")
+        )
+        beside = Beside(self.run, watch.grafana, self._port, self.scratch, self.versions, self.notes)
+        return beside.plan(self.nodes[0], source)
+
     def _prometheus(self, scrapes: Sequence[Scrape], address: str, web: WebFiles) -> Program:
         binary = find_program("prometheus")
         version = Version.of(binary)
         self.versions["prometheus"] = str(version)
+        store, flush = None, None
+        if asked := self.recipe.watch.remote_write:
+            try:
+                store, flush = remote.resolve(asked, self.run.secret), remote.FLUSH
+            except remote.RemoteError as error:
+                raise PlanError(str(error)) from error
         config = write_config(
-            self.run.configs, scrapes, run_id=self.run.id, interval=self.recipe.watch.interval, version=version
+            *(self.run.configs, scrapes),
+            run_id=self.run.id,
+            interval=self.recipe.watch.interval,
+            version=version,
+            store=store,
         )
         return Program(
             name="prometheus",
             role="prometheus",
             node=0,
-            argv=tuple(server.live_command(binary, config, self.scratch / "prometheus", address, web.config)),
+            argv=tuple(
+                server.live_command(binary, config, self.scratch / "prometheus", address, web.config, flush=flush)
+            ),
             probe=HttpProbe(
                 f"http://{address}/-/ready", basic=(web.credentials.user, web.password_file), refuses_strangers=True
             ),

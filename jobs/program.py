@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-Role = Literal["service", "load", "sidecar", "prometheus"]
+Role = Literal["service", "load", "sidecar", "prometheus", "grafana"]
 
 
 class Probe(Protocol):
@@ -23,7 +23,7 @@ class Program:
     `prepare` commands run to their end on the same node before the start. Times in seconds. An `essential` program
     takes the run with it when it dies; the death of another is noted and the run goes on. Who asks for a program must
     get it: one that does not start ends the run, unless it is a `bonus`, which is started because it happens to be
-    installed.
+    installed. `without` names variables of our own environment that it must not inherit.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Program:
     node: int
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
     prepare: tuple[tuple[str, ...], ...] = ()
     probe: Probe | None = None
     ready_within: float = 30.0

@@ -25,7 +25,7 @@ class Submission:
 
 
 def render(run: RunDirectory, recipe: Recipe, python: str = sys.executable) -> Submission:
-    """Return the job of a run. The script becomes the supervisor (exec), so that signals reach it and not a shell."""
+    """Return the job of a run. The script becomes the guard (exec), so that signals reach it and not a shell."""
     allocation = recipe.allocation
     options: dict[str, str | None] = {
         "job-name": f"dashcam-{recipe.name}",
@@ -45,12 +45,19 @@ def render(run: RunDirectory, recipe: Recipe, python: str = sys.executable) -> S
         "chdir": "/",
         "open-mode": "append",
     }
-    argv = ("sbatch", "--parsable", *(f"--{name}={value}" for name, value in options.items() if value is not None))
+    # A node that is lost takes what ran there, and not the whole job.
+    flags = ("--no-kill",) if allocation.nodes > 1 else ()
+    argv = (
+        "sbatch",
+        "--parsable",
+        *flags,
+        *(f"--{name}={value}" for name, value in options.items() if value is not None),
+    )
     comment = re.sub(r"[^\x20-\x7e]", "?", run.id)
     script = (
         "#!/bin/bash\n"
-        f"# dashcam {comment}: the supervisor takes the place of this shell\n"
-        f"exec {shlex.quote(python)} -P -m jobs.supervisor {shlex.quote(str(run.path))}\n"
+        f"# dashcam {comment}: the run's guard takes the place of this shell\n"
+        f"exec {shlex.quote(python)} -P -m jobs.guard {shlex.quote(str(run.path))}\n"
     )
     return Submission(argv, script)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from jobs import stopping
+from jobs import living
 from loadtests import progress
 from runs.directory import RunDirectory
 from runs.manifest import Manifest, ManifestError
@@ -34,12 +34,10 @@ class Status(BaseModel):
         for process in self.processes:
             state = "ended" if process["ended"] else "ready" if process["ready"] else "starting"
             yield f"{process['name']:<20} {process['role']:<10} pid {process['pid']:<8} {state}"
-        if self.progress:
-            words = self.progress
-            yield f"load: {words['state']} {words['phase'] or ''}, {words['done']} done, {words['failed']} failed"
-        if "prometheus" in self.endpoints:
-            user, file = self.endpoints["prometheus_user"], self.endpoints["prometheus_password_file"]
-            yield f"Prometheus: {self.endpoints['prometheus']} (user {user}, password in {file})"
+        for what in ("prometheus", "grafana"):
+            if what in self.endpoints:
+                user, file = self.endpoints[f"{what}_user"], self.endpoints[f"{what}_password_file"]
+                yield f"{what.capitalize()}: {self.endpoints[what]} (user {user}, password in {file})"
 
 
 def of(run: RunDirectory) -> Status:
@@ -57,7 +55,7 @@ def of(run: RunDirectory) -> Status:
         ending=manifest.ending,
         reason=manifest.reason,
         verdict=None if verdict is None else "VALID" if verdict.valid else "INVALID",
-        job=stopping.job_id(run),
+        job=living.job_id(run),
         sealed=run.sealed,
         problem=_problem(run, manifest),
         processes=[process.model_dump(mode="json") for process in manifest.processes],
@@ -67,16 +65,12 @@ def of(run: RunDirectory) -> Status:
 
 
 def _problem(run: RunDirectory, manifest: Manifest) -> str:
-    if run.sealed:
-        return ""
-    gone = f"its supervisor is gone: `dashcam stop {run.id}` saves what there is"
-    job = stopping.job_id(run)
-    if job is not None:
-        try:
-            return "" if stopping.job_state(job) else gone
-        except stopping.StopError as error:
-            return str(error)
-    here = stopping.elsewhere(manifest) is None
-    if here and manifest.supervisor is not None and not stopping.supervisor_alive(manifest):
-        return gone
+    try:
+        life = living.of(run, manifest)
+    except living.SlurmError as error:
+        return str(error)
+    if life == "dead":
+        return f"its supervisor is gone: `dashcam recover {run.id}` saves what there is"
+    if life == "elsewhere":
+        return f"it was begun on {living.elsewhere(manifest)}: only there can be told whether it lives"
     return ""

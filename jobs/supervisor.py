@@ -1,6 +1,5 @@
 """The one long-lived process of a run, on the head of its allocation: `python -m jobs.supervisor RUN_DIRECTORY`."""
 
-import ctypes
 import os
 import shutil
 import signal
@@ -13,13 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from grafana import archive
 from jobs import exits, identity
 from jobs.allocations import for_run
 from jobs.allocations.base import Allocation, AllocationError
+from jobs.copying import Copier
 from jobs.crew import POLL_SECONDS, Crew, StoppedEarly, log_tail
 from jobs.ending import Ending
 from jobs.journal import Journal
 from jobs.node import PortError
+from jobs.parent import follow
 from jobs.plan import PORTS_PER_NODE, Plan, Planner
 from jobs.program import StartError
 from jobs.services.base import PlanError
@@ -55,11 +57,12 @@ class Supervisor:
         self.journal = Journal.open(run)
         self.recipe = Recipe.model_validate(self.journal.manifest.recipe)
         self.allocation: Allocation = for_run(self.journal.manifest, self.recipe)
+        self.scratch = Path(tempfile.gettempdir()) / f"dashcam-{os.getuid()}-{run.id}"
         self.stopping = threading.Event()
         self.asked: Ended | None = None
         self.crew = Crew(self.journal, self.allocation, self.stopping)
         self.client: Client | None = None
-        self.scratch = Path(tempfile.gettempdir()) / f"dashcam-{os.getuid()}-{run.id}"
+        self.copier = Copier(self.journal, self.scratch / "prometheus", self.recipe.watch.interval)
         self.deadline = time.monotonic() + self.recipe.allocation.time
         self._space_checked = 0.0
 
@@ -113,6 +116,7 @@ class Supervisor:
             command=sys.argv,
             started=now(),
         )
+        shutil.rmtree(self.scratch, ignore_errors=True)  # of an earlier attempt that was killed here
         self.scratch.mkdir(mode=0o700, parents=True)
         self.journal.set(supervisor=record, state="starting", scratch=str(self.scratch), slurm=self.allocation.facts())
         for note in self.allocation.notes:
@@ -121,6 +125,8 @@ class Supervisor:
     def _plan(self) -> Plan:
         nodes, ports = self.allocation.nodes(PORTS_PER_NODE)
         self.journal.set(nodes=nodes)
+        # First: Grafana's home is one of them.
+        archive.write(self.run_directory.dashboards, self.run_directory.id, self.recipe)
         plan = Planner(self.run_directory, self.recipe, nodes, ports, self.scratch).plan()
         targets = [Target(job=s.job, role=s.role, node=s.node, instance=s.instance) for s in plan.scrapes]
 
@@ -134,6 +140,7 @@ class Supervisor:
                 "prometheus_user": plan.prometheus_user,
                 "prometheus_password_file": str(plan.prometheus_password),
                 "prometheus_data": str(plan.prometheus_data),
+                **plan.endpoints,
             }
 
         self.journal.update(change)
@@ -141,6 +148,7 @@ class Supervisor:
 
     def _start(self, plan: Plan, begin: float) -> None:
         timings = self.journal.manifest.timings
+        self.copier.start()
         self.crew.bring_up(plan.first)
         timings["start_to_services_ready"] = round(time.monotonic() - begin, 3)
         self.client = Client(plan.prometheus_url, plan.prometheus_user, plan.prometheus_password)
@@ -217,6 +225,8 @@ class Supervisor:
             time.sleep(2 * self.recipe.watch.interval)
         with ending.step("stopping the load", "stop_load"):
             self.crew.stop([process.name for process in self.journal.manifest.processes if process.role == "load"])
+        with ending.step("the last round of the continuous copy", "copy"):
+            self.copier.finish()  # from here on even a kill costs nothing
         client = self.client if self.crew.running("prometheus") else None
         ending.save_series(client, self.scratch / "prometheus", self.scratch / "reopened")
         with ending.step("stopping the programs", "stop_programs"):
@@ -238,19 +248,12 @@ def _os_error(error: OSError, path: Path) -> str:
     return f"{place} cannot be written: {error.strerror}; free some space or choose another place with --root"
 
 
-def _follow(parent: int) -> None:
-    """Have the kernel send SIGTERM when the process that started us is gone (prctl(2), PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != parent:  # it was gone before we asked
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
 def main(argv: list[str]) -> int:
     """Supervise the run of the given directory; with --parent PID, only for as long as that process lives."""
     supervisor = Supervisor(RunDirectory(Path(argv[0])))
     supervisor.listen()
     if "--parent" in argv:
-        _follow(int(argv[argv.index("--parent") + 1]))
+        follow(int(argv[argv.index("--parent") + 1]))
     return supervisor.run()
 
 

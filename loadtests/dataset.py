@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
@@ -12,6 +11,7 @@ from pydantic import Field, model_validator
 
 from loadtests import hdf5
 from loadtests.outcome import SetupError
+from runs.paths import UserPath
 from runs.recipe import Strict
 
 Vectors = NDArray[np.float32]
@@ -30,7 +30,7 @@ class DatasetOptions(Strict):
     kind: Literal["random", "clustered", "hdf5"] = Field(
         "random", description="clustered: around n/100 centres, as text is; hdf5: a file of ann-benchmarks"
     )
-    path: Path | None = Field(None, description="hdf5: the file")
+    path: UserPath | None = Field(None, description="hdf5: the file")
     n: int | None = Field(
         None, ge=1, le=100_000_000, description="base vectors; default: 10000, of a file all (else its first n)"
     )

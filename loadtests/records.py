@@ -55,6 +55,7 @@ class Recorder:
                 self._write([self._rows.popleft() for _ in range(count)])
                 left -= count
             self._file.flush()
+            os.fdatasync(self._file.fileno())  # a node that dies takes what its page cache holds along
 
     def close(self) -> None:
         """Write the rest and end the stream. Raises OSError."""

@@ -17,6 +17,14 @@ class PrometheusError(Exception):
     """Prometheus did not do what was asked; the text says what, where, and the mend."""
 
 
+class RefusedError(PrometheusError):
+    """Prometheus answered that it cannot: a query that does not parse, too many samples. `reason` is its own word."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
 @dataclass(frozen=True)
 class Series:
     """One series: its labels, and samples as UTC seconds and values of equal length (NaN kept as NaN)."""
@@ -102,7 +110,8 @@ class Client:
         except ValueError as error:
             raise PrometheusError(f"{self.url}{path} answers {answer.status_code} and no JSON") from error
         if body.get("status") != "success":
-            raise PrometheusError(f"{self.url}{path}: {body.get('error', 'no reason given')} (asked: {data})")
+            reason = str(body.get("error", "no reason given"))
+            raise RefusedError(f"{self.url}{path}: {reason} (asked: {data})", reason)
         return body.get("data", body)
 
     def _send(

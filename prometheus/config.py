@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from prometheus import remote, rules
+from prometheus.remote import Remote
 from prometheus.version import Version
 from runs import atomic
 
@@ -50,8 +52,16 @@ class Scrape:
         return f"{self.node}:{self.address.rpartition(':')[2]}"
 
 
-def write_config(directory: Path, scrapes: Iterable[Scrape], *, run_id: str, interval: float, version: Version) -> Path:
-    """Write prometheus.yml and targets-*.json into `directory`; returns the path of prometheus.yml. Raises OSError."""
+def write_config(
+    directory: Path,
+    scrapes: Iterable[Scrape],
+    *,
+    run_id: str,
+    interval: float,
+    version: Version,
+    store: Remote | None = None,
+) -> Path:
+    """Write prometheus.yml, its rules and targets-*.json into `directory`; returns prometheus.yml. Raises OSError."""
     named = groups(scrapes)
     for name, group in named.items():
         targets = [
@@ -62,13 +72,25 @@ def write_config(directory: Path, scrapes: Iterable[Scrape], *, run_id: str, int
             for scrape in group
         ]
         atomic.write(directory / _target_file(name), json.dumps(targets, indent=2) + "\n")
+    atomic.write(directory / rules.FILE, rules.render(interval))
     path = directory / "prometheus.yml"
-    atomic.write(path, render(named, interval=interval, version=version))
+    text = render(named, interval=interval, version=version, run_id=run_id, store=store)
+    atomic.write(path, text)
     return path
 
 
-def render(groups: dict[str, list[Scrape]], *, interval: float, version: Version) -> str:
-    """Return prometheus.yml. `interval` in seconds; a scrape may take as long as the interval, at most 10 s."""
+def render(
+    groups: dict[str, list[Scrape]],
+    *,
+    interval: float,
+    version: Version,
+    run_id: str = "",
+    store: Remote | None = None,
+) -> str:
+    """Return prometheus.yml. `interval` in seconds; a scrape may take as long as the interval, at most 10 s.
+
+    `store` is a site's own that all is sent to as well, with the run's id.
+    """
     duration = _duration(interval)
     config: dict[str, Any] = {
         "global": {
@@ -76,8 +98,12 @@ def render(groups: dict[str, list[Scrape]], *, interval: float, version: Version
             "scrape_timeout": _duration(min(interval, 10.0)),
             "evaluation_interval": duration,
         },
+        "rule_files": [rules.FILE],
         "scrape_configs": [_scrape_config(name, group[0], version) for name, group in groups.items()],
     }
+    if store is not None:
+        config["global"]["external_labels"] = remote.external_labels(store, run_id)
+        config["remote_write"] = [remote.render(store, interval)]
     return yaml.safe_dump(config, sort_keys=False)
 
 

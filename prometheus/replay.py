@@ -12,7 +12,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,15 +40,21 @@ class Replay:
 
 
 @contextlib.contextmanager
-def open_blocks(blocks: Path, scratch: Path) -> Iterator[Replay]:
-    """Serve a copy of a recording's `tsdb/`, made below `scratch` and removed at the end. Raises PrometheusError."""
+def open_blocks(blocks: Path | Iterable[Path], scratch: Path, port: int | None = None) -> Iterator[Replay]:
+    """Serve a copy of a recording's `tsdb/`, made below `scratch` and removed at the end. Raises PrometheusError.
+
+    Several recordings are served together: their series differ by `run_id`. Blocks that overlap in time are merged by
+    the queries (since 2.39; older releases refuse them). `port` of loopback: default is a free one.
+    """
     scratch.mkdir(parents=True, exist_ok=True)
     home = _home(scratch)
     try:
-        for block in sorted(blocks.iterdir()) if blocks.is_dir() else ():
-            if (block / "meta.json").is_file():
-                _copy(block, home / "data" / block.name, link=True)
-        with _serve(home) as replay:
+        for folder in (blocks,) if isinstance(blocks, Path) else blocks:
+            for block in sorted(folder.iterdir()) if folder.is_dir() else ():
+                target = home / "data" / block.name
+                if (block / "meta.json").is_file() and not target.exists():  # a copy of a recording: the same block
+                    _copy(block, target, link=True)
+        with _serve(home, port) as replay:
             yield replay
     finally:
         shutil.rmtree(home, ignore_errors=True)
@@ -87,7 +93,7 @@ def _copy(source: Path, target: Path, *, link: bool) -> None:
 
 
 @contextlib.contextmanager
-def _serve(home: Path) -> Iterator[Replay]:
+def _serve(home: Path, port: int | None = None) -> Iterator[Replay]:
     binary = shutil.which(_BINARY)
     if binary is None:
         raise PrometheusError(f"no program {_BINARY} on PATH: on Debian `apt-get install prometheus`")
@@ -96,7 +102,7 @@ def _serve(home: Path) -> Iterator[Replay]:
     credentials = Credentials.generate()
     web = write_web_config(home, "replay", credentials)
     for attempt in range(_ATTEMPTS):
-        address = f"127.0.0.1:{_free_port()}"
+        address = f"127.0.0.1:{port or _free_port()}"
         command = server.replay_command(binary, config, home / "data", address, web.config)
         with (home / "prometheus.log").open("wb") as log:
             process = subprocess.Popen(
@@ -104,7 +110,7 @@ def _serve(home: Path) -> Iterator[Replay]:
             )
         try:
             client = Client(f"http://{address}", credentials.user, web.password_file)
-            if _wait(process, client, last=attempt == _ATTEMPTS - 1, log=home / "prometheus.log"):
+            if _wait(process, client, last=bool(port) or attempt == _ATTEMPTS - 1, log=home / "prometheus.log"):
                 yield Replay(client, client.url, credentials.user, web.password_file, process, home / "data")
                 return
         finally:
@@ -119,6 +125,8 @@ def _wait(process: "subprocess.Popen[bytes]", client: Client, *, last: bool, log
             words = log.read_text(errors="replace")
             if "address already in use" in words and not last:
                 return False
+            if "address already in use" in words:
+                raise PrometheusError(f"{client.url} is taken by another program: choose another port")
             tail = "\n".join(f"    | {line[:300]}" for line in words.splitlines()[-8:])
             raise PrometheusError(f"Prometheus could not open the recording (exit code {process.returncode})\n{tail}")
         if time.monotonic() > deadline:

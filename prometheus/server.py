@@ -16,11 +16,14 @@ _PSEUDO_FILE_SYSTEMS = (
 """Lustre and NFS among them: statfs on a hung mount would hang the scrape; `lustre` has an exporter of its own."""
 
 
-def live_command(binary: str, config: Path, data: Path, listen: str, web_config: Path) -> list[str]:
-    """Return the command of a run's Prometheus. `listen` is host:port."""
+def live_command(
+    binary: str, config: Path, data: Path, listen: str, web_config: Path, *, flush: float | None = None
+) -> list[str]:
+    """Return the command of a run's Prometheus. `listen` is host:port; `flush` seconds are left to a remote store."""
     return [
         *replay_command(binary, config, data, listen, web_config),
         "--web.enable-remote-write-receiver",  # k6 pushes; the flag is the same from 2.33 to 3.x
+        *(() if flush is None else (f"--storage.remote.flush-deadline={flush:g}s",)),
     ]
 
 

@@ -26,12 +26,18 @@ class Block:
 def take(client: Client, data: Path, run: RunDirectory) -> list[Block]:
     """Snapshot a living Prometheus with data directory `data` into `run.tsdb`.
 
-    No block is no error: an empty head gives an empty snapshot. Raises PrometheusError, OSError.
+    No block is no error: an empty head gives an empty snapshot. What an attempt before, cut short, has left there is
+    replaced. Raises PrometheusError, OSError.
     """
     snapshot = data / "snapshots" / client.snapshot()
     try:
-        for block in sorted(snapshot.iterdir()):
+        taken = sorted(snapshot.iterdir())
+        for block in taken:
             _move(block, run.tsdb)
+        names = {block.name for block in taken}
+        for old in run.tsdb.iterdir() if taken else ():
+            if old.name not in names:
+                shutil.rmtree(old)
     finally:
         shutil.rmtree(snapshot, ignore_errors=True)
     return blocks(run.tsdb)

@@ -3,15 +3,18 @@
 import contextlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from prometheus import replay, snapshot
+from prometheus import replay, rules, snapshot
 from prometheus.client import Client, PrometheusError
+from reports import alerts, exact, html, panels, series, summary, verdict
 from reports import evidence as evidence_module
-from reports import exact, html, panels, series, summary, verdict
+from reports.dashboards import archive, draw
+from reports.dashboards.steps import Range
 from reports.evidence import Evidence
 from reports.series import Grid
 from runs import atomic
@@ -32,26 +35,45 @@ def build(run: RunDirectory, scratch: Path) -> Verdict:
     Pieces may be missing (no block, no record, no phase): the verdict then says so. A Prometheus is started over a copy
     of the blocks below `scratch`. Raises ReportError (no readable manifest), PrometheusError, OSError.
     """
+    judged, facts, page = rendered(run, scratch)
+    atomic.write(run.summary, json.dumps(facts, indent=2, allow_nan=False) + "\n")
+    atomic.write(run.report, page)
+    return judged
+
+
+def rendered(run: RunDirectory, scratch: Path, more: Sequence[Path] = ()) -> tuple[Verdict, dict[str, Any], str]:
+    """Judge `run` and return the verdict, its summary and its report, which also draws the dashboards of `more`.
+
+    Nothing of the recording is written. Raises as `build` does.
+    """
     try:
         with _recorded(run, scratch) as recorded:
             evidence = evidence_module.gather(run, recorded)
             judged = verdict.judge(evidence)
             grid = _grid(run, evidence)
             drawn, absent = series.charts(recorded, grid)
+            fired = alerts.gather(run.configs / rules.FILE, recorded, evidence.span, evidence.recipe.watch.interval)
+            files = [*archive.archived(run.dashboards), *more]
+            boards = archive.gather(files, recorded, _range(grid), evidence.recipe, evidence.sources)
     except ManifestError as error:
         raise ReportError(str(error)) from error
     except ValidationError as error:
         raise ReportError(f"{run.manifest} holds no recipe that this version reads: {error}") from error
     order = list(panels.GROUPS)
     charts = sorted([*exact.charts(evidence, grid), *drawn], key=lambda chart: order.index(chart.group))
-    drawing = html.Drawing(grid, tuple(charts), tuple(absent))
+    drawing = html.Drawing(grid, tuple(charts), tuple(absent), boards)
     facts = summary.summarise(evidence, judged)
+    facts["alerts"] = None if fired is None else [one.row() for one in fired]
     facts["recorder"] = drawing.cost(evidence.measured.phases)
+    facts["dashboards"] = [draw.summary(one) for one in boards.drawn]
     recipe = run.recipe.read_text(encoding="utf-8", errors="replace") if run.recipe.is_file() else ""
-    page = html.render(evidence, judged, facts, drawing, recipe)
-    atomic.write(run.summary, json.dumps(facts, indent=2, allow_nan=False) + "\n")
-    atomic.write(run.report, page)
-    return judged
+    return judged, facts, html.render(evidence, judged, facts, drawing, recipe)
+
+
+def _range(grid: Grid) -> Range:
+    """Return what dashboards show: the same time as the charts."""
+    start, end = (float(grid.times[0]), float(grid.times[-1])) if len(grid.times) else (0.0, 1.0)
+    return Range(start, end, grid.interval)
 
 
 @contextlib.contextmanager

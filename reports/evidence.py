@@ -55,6 +55,8 @@ class Evidence:
     servers: Servers = field(default_factory=Servers)
     load_result: Mapping[str, Any] = field(default_factory=dict)
     troubles: tuple[str, ...] = ()
+    span: Span = (0.0, 1.0)
+    """UTC seconds that hold all samples of the recording."""
 
     @cached_property
     def measured(self) -> Window:
@@ -107,6 +109,7 @@ def gather(run: RunDirectory, recorded: Recorded | None) -> Evidence:
         sources=sources.gather(scrapes, manifest.targets, measured, interval),
         load_result=_load_result(run.load / "result.json", troubles),
         troubles=tuple(troubles),
+        span=span,
     )
 
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from reports import coverage, objectives, search, tools
 from reports import verdict as rules
+from reports.dashboards.archive import Boards
 from reports.evidence import Evidence
 from reports.panels import GROUPS
 from reports.series import Absent, Chart, Grid, Line
@@ -25,14 +26,19 @@ from reports.window import TIMES
 from reports.words import clock, count, display, ended_with
 from runs.manifest import Finding, PhaseSpan, Verdict
 
+STYLES = ("uPlot.min.css", "report.css", "boards.css")
+SCRIPTS = ("uPlot.iife.min.js", "report.js")
+"""What each page has; one with dashboards also `boards.js` and the files panel-*.js, a kind of panel each."""
+
 
 @dataclass(frozen=True)
 class Drawing:
-    """What is drawn: the shared time axis, the charts, and the panels without data."""
+    """What is drawn: the shared time axis, the charts, the panels without data, and Grafana's dashboards."""
 
     grid: Grid
     charts: tuple[Chart, ...]
     absent: tuple[Absent, ...]
+    boards: Boards = field(default_factory=Boards)
 
     def cost(self, phases: Sequence[PhaseSpan]) -> dict[str, float | None]:
         """Return what watching cost in some phases: mean CPU in cores and mean memory in bytes of the recorder."""
@@ -52,8 +58,8 @@ def render(evidence: Evidence, verdict: Verdict, facts: Mapping[str, Any], drawi
     """Return the page. `facts` are those of summary.json, `recipe` is the text as it was written."""
     manifest = evidence.manifest
     limits = objectives.judge(evidence.recipe.objectives, evidence.measured, evidence.recipe.load.options)
-    styles = _asset("uPlot.min.css") + _asset("report.css")
-    scripts = _asset("uPlot.iife.min.js") + _asset("report.js")
+    styles = "".join(map(_asset, STYLES))
+    scripts = "".join(map(_asset, _scripts(drawing)))
     return _template().render(
         manifest=manifest,
         verdict=verdict,
@@ -71,6 +77,7 @@ def render(evidence: Evidence, verdict: Verdict, facts: Mapping[str, Any], drawi
         interval=evidence.recipe.watch.interval,
         groups=[(name, title, cards) for name, title in GROUPS.items() if (cards := _cards(drawing, name))],
         absent=drawing.absent,
+        boards=drawing.boards,
         recipe=recipe,
         load=evidence.recipe.load,
         windows=[(phase, facts["phases"][phase.name]) for phase in manifest.phases],
@@ -182,6 +189,14 @@ def _template() -> jinja2.Template:
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     return environment.get_template("report.html.j2")
+
+
+def _scripts(drawing: Drawing) -> list[str]:
+    if not drawing.boards.drawn:
+        return list(SCRIPTS)
+    names = (entry.name for entry in (resources.files("reports") / "assets").iterdir())
+    kinds = sorted(name for name in names if name.startswith("panel-") and name.endswith(".js"))
+    return [*SCRIPTS, "units.js", "boards.js", "over-time.js", *kinds, "boards-start.js"]
 
 
 @cache

@@ -10,17 +10,20 @@ from prometheus.client import Series
 from reports.presence import Span
 from reports.requests import Requests
 from reports.scrapes import Key, Recorded, Scrapes
+from reports.statistics import Floats
 from runs.manifest import Target
 
-Unit = Literal["requests", "tokens"]
+Unit = Literal["requests", "tokens", "prompt tokens"]
 
 KNOWN: Mapping[str, Unit] = {
     "vllm:request_success_total": "requests",
+    "vllm:generation_tokens_total": "tokens",
+    "vllm:prompt_tokens_total": "prompt tokens",
     "nv_inference_request_success": "requests",
     "tgi_request_success": "requests",
     "llamacpp:tokens_predicted_total": "tokens",
 }
-"""Counters by which servers tell how much they answered, and what they count."""
+"""Counters by which servers tell how much they answered, and what they count; vLLM's have had their names since 0.5."""
 
 _RESET_TOGETHER = 2
 """Counters of a target that fall at once: a single one may be a gauge with a counter's name (Qdrant's
@@ -135,11 +138,15 @@ def _keys(found: Sequence[Series]) -> set[Key]:
     return {(series.labels.get("job", ""), series.labels.get("instance", "")) for series in found}
 
 
+def _all_told(requests: Requests, tokens: Floats) -> tuple[float, float] | None:
+    # What a server had made of an answer that failed, or did not tell of one, nobody knows.
+    known = len(requests) > 0 and bool(requests.ok.all()) and not np.isnan(tokens).any()
+    return (float(tokens.sum()),) * 2 if known else None
+
+
 MEASURES: Mapping[Unit, Callable[[Requests], tuple[float, float] | None]] = {
     "requests": lambda requests: (float(requests.ok.sum()), float((~np.isnan(requests.at("sent"))).sum())),
-    # What a server had made of an answer that failed nobody knows.
-    "tokens": lambda requests: (
-        (float(np.nansum(requests.tokens_out)),) * 2 if len(requests) and bool(requests.ok.all()) else None
-    ),
+    "tokens": lambda requests: _all_told(requests, requests.tokens_out),
+    "prompt tokens": lambda requests: _all_told(requests, requests.tokens_in),
 }
 """What the client knows of the same: at least and at most so many, or None where it cannot know."""

@@ -18,7 +18,7 @@ class RunDirectory:
         root.mkdir(parents=True, exist_ok=True)
         run = cls((root / run_id).resolve())
         run.path.mkdir()
-        for folder in (run.tsdb, run.dashboards, run.load, run.logs, run.configs):
+        for folder in run.folders:
             folder.mkdir()
         run.live.mkdir(mode=0o700)
         return run
@@ -27,6 +27,11 @@ class RunDirectory:
     def id(self) -> str:
         """The run id."""
         return self.path.name
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Folders that every run directory has from the start."""
+        return (self.tsdb, self.dashboards, self.load, self.logs, self.configs)
 
     @property
     def manifest(self) -> Path:
@@ -92,6 +97,16 @@ class RunDirectory:
     def live(self) -> Path:
         """Secrets, sockets and hand-over files of a run that lives; mode 0700, removed before the seal."""
         return self.path / "live"
+
+    @property
+    def series_copy(self) -> Path:
+        """What the series are rebuilt from when the head is gone: a Prometheus's data, never far behind."""
+        return self.live / "tsdb"
+
+    @property
+    def attempts(self) -> Path:
+        """Earlier attempts of a run that Slurm started again: each a recording of its own, in folders 1, 2, ..."""
+        return self.path / "attempts"
 
     @property
     def sealed(self) -> bool:

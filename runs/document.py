@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from runs import paths
+
 Location = tuple[str | int, ...]
 
 
@@ -147,7 +149,7 @@ def _override(values: dict[str, Any], assignment: str, overridden: dict[Location
             return
         steps.append(step)
         if last:
-            place[step] = value
+            place[step] = paths.given(value)
             overridden[tuple(steps)] = option
         else:
             place = place[step]

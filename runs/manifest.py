@@ -104,6 +104,7 @@ class Manifest(Record):
     created: datetime
     ended: datetime | None = None
     allocation: Literal["local", "slurm"] = "local"
+    attempt: int = Field(1, description="how often Slurm has started the job; earlier ones are in attempts/")
     slurm: dict[str, str] = Field(default_factory=dict)
     supervisor: Process | None = None
     nodes: list[Node] = Field(default_factory=list)

@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from runs import document
+from runs import document, paths
 from runs.document import Document, Location, Problem, RecipeError, dotted
 from runs.recipe import Load, Recipe, Service
 
@@ -78,7 +78,7 @@ def _split_options(
 
 
 def _traces(source: Document, values: dict[str, Any], catalog: Catalog) -> tuple[dict[str, Any], list[Problem]]:
-    """Find each trace relative to the recipe (one that --set gives: to where the command runs), and check it."""
+    """Find each trace by the rule of `runs.paths`, and check it."""
     load = values.get("load")
     phases = load.get("phases") if isinstance(load, dict) else None
     if not isinstance(load, dict) or not isinstance(phases, list):
@@ -87,8 +87,7 @@ def _traces(source: Document, values: dict[str, Any], catalog: Catalog) -> tuple
     for index, phase in enumerate(phases):
         if isinstance(phase, dict) and isinstance(phase.get("trace"), str):
             where: Location = ("load", "phases", index, "trace")
-            base = Path() if where in source.overridden else Path(source.source).parent
-            path, column = str((base / Path(phase["trace"]).expanduser()).absolute()), phase.get("column")
+            path, column = paths.resolve(phase["trace"], Path(source.source).parent), phase.get("column")
             found[index] = {**phase, "trace": path}
             if wrong := catalog.trace(path, column if isinstance(column, str) else None):
                 problems.append(Problem(dotted(where), wrong, "", source.line(where)))
@@ -117,8 +116,11 @@ class _Part:
             message = f"unknown {self.key} {raw[self.key]!r}"
             problems.append(Problem(dotted(where), message, _nearest(raw[self.key], self.models), source.line(where)))
             return result
+        for name, value in getattr(model, "common", {}).items():  # what a kind sets otherwise than all others
+            result.setdefault(name, value)
         try:
-            result["options"] = model.model_validate(rest).model_dump(mode="json")
+            context = {paths.BASE: Path(source.source).parent}
+            result["options"] = model.model_validate(rest, context=context).model_dump(mode="json")
         except ValidationError as error:
             also = sorted(known)
             problems += [_problem(detail, model, self.location, source, also) for detail in error.errors()]

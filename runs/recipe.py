@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from runs.phase import UNMEASURED, Phase
+from runs.remote_write import RemoteWrite
 from runs.scenario import SCHEDULE_SEED, Scenario
 from runs.search import Search, judged
 from runs.strict import Name, Strict
@@ -29,12 +30,36 @@ class Allocation(Strict):
     warning: Duration = Field(120.0, gt=0, description="how long before the time limit the run starts to wind up")
 
 
+def _off(value: object) -> object:
+    return "off" if value is False else value  # YAML 1.1 reads the word `off` as false
+
+
+GrafanaMode = Annotated[Literal["auto", "off", "required"], BeforeValidator(_off)]
+
+
+class Grafana(Strict):
+    """The Grafana beside a run's Prometheus. Its mode alone is its short form."""
+
+    mode: GrafanaMode = Field("auto", description="auto: where one is installed; required: the run fails without")
+    listen: Literal["node", "loopback"] = Field(
+        "node", description="the node's address, or 127.0.0.1: then only who may ssh to the node reaches it"
+    )
+    port: int | None = Field(None, ge=1024, le=65535, description="default: a free one")
+
+
+def _grafana(value: object) -> object:
+    return value if isinstance(value, dict | Grafana) else {"mode": value}
+
+
 class Watch(Strict):
     """What is recorded, and how often. `interval` in seconds between scrapes."""
 
     interval: Duration = Field(1.0, ge=0.1, le=60)
     exporters: tuple[str, ...] = Field(("node", "cgroup", "process"), description="sidecars on every node")
-    grafana: Literal["auto", "off"] = "auto"
+    remote_write: RemoteWrite | None = Field(None, description="a site's store that the series are sent to as well")
+    grafana: Annotated[Grafana, BeforeValidator(_grafana, json_schema_input_type=GrafanaMode | Grafana)] = Field(
+        default_factory=lambda: Grafana.model_validate({}), description="auto, off, required, or {mode, listen, port}"
+    )
 
 
 class Service(Strict):

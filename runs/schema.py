@@ -30,11 +30,12 @@ def _by_name(
     for name, model in sorted(models.items()):
         own = model.model_json_schema(by_alias=True)
         definitions.update(own.pop("$defs", {}))
+        usual = {key: {**shared[key], "default": value} for key, value in getattr(model, "common", {}).items()}
         variants.append(
             {
                 "type": "object",
                 "title": name,
-                "properties": {**shared, **own.get("properties", {}), key: {"const": name}},
+                "properties": {**shared, **usual, **own.get("properties", {}), key: {"const": name}},
                 "required": sorted({*common.get("required", []), *own.get("required", [])}),
                 "additionalProperties": False,
             }

@@ -1,10 +1,9 @@
 """Quantities as people write them, and as programs want them: seconds and ratios."""
 
 import re
-from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(us|ms|min|s|m|h|d)")
@@ -80,5 +79,3 @@ Bytes = Annotated[
     BeforeValidator(size),
     WithJsonSchema({"anyOf": _TEXT_OR_NUMBER, "description": "a size: 4KiB, 8MiB, 1GB, or a number of bytes"}),
 ]
-UserPath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
-"""A path as a person writes it: relative to where the recipe is read, since a run's programs are started elsewhere."""

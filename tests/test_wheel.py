@@ -14,6 +14,7 @@ pytestmark = pytest.mark.real
 ROOT = Path(__file__).parents[1]
 ROOMS = {
     *("apptainer", "dashcam", "exporters", "grafana", "jobs", "loadtests", "prometheus", "recipes", "reports", "runs"),
+    "sites",
 }
 
 
@@ -72,6 +73,7 @@ for name in ("report.js", "report.css", "uPlot.iife.min.js", "uPlot.min.css", "L
     assert (r.files("reports") / "assets" / name).read_text()
 assert (r.files("reports") / "templates" / "report.html.j2").read_text()
 assert (r.files("recipes") / "recipe.schema.json").read_text()
+assert "meluxina" in __import__("runs.site").site.names()
 demo = pathlib.Path(str(r.files("recipes") / "demo.yaml"))
 print(runs.reader.load(demo, catalog())[0].name)
 """

@@ -1,6 +1,7 @@
 """Starts servers and loads on loopback, measures them, and stops them by pid at the end, however that comes."""
 
 import json
+import os
 import select
 import socket
 import subprocess
@@ -17,6 +18,8 @@ from benchmarks.loadtests.counts import Counts
 from benchmarks.meter import children, cpu_seconds, machine_seconds
 from prometheus.web import Credentials
 
+_CHECKOUT = Path(__file__).parents[2]
+"""Benchmarks are not installed: what is started finds them here."""
 _WITHIN = 30.0
 _POLL = 0.005
 _TOLD = 2000
@@ -137,7 +140,12 @@ def running(words: Sequence[str], environment: Mapping[str, str] | None = None) 
     """Run a program; at the end it is told to end, or killed. Its standard output is read by who reads it, if any."""
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={**(os.environ if environment is None else environment), "PYTHONPATH": str(_CHECKOUT)},
         )
         try:
             yield process

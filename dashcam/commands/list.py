@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from dashcam import arguments
+from dashcam.commands.recover import if_dead
 from jobs import status
 from runs import runid
 from runs.directory import RunDirectory
@@ -19,7 +20,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """See `dashcam.commands.Command`."""
-    rows = [status.of(RunDirectory(path)) for path in runid.listing(options.root)]
+    runs = [RunDirectory(path) for path in runid.listing(options.root)]
+    for run in runs:
+        if_dead(run)
+    rows = [status.of(run) for run in runs]
     if options.json:
         arguments.print_json([row.model_dump(mode="json") for row in rows])
         return 0

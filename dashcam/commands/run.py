@@ -7,8 +7,9 @@ import sys
 from types import FrameType
 
 from dashcam import arguments, outcome
-from dashcam.follow import follow
-from jobs import exits, stopping, submit
+from dashcam.commands.recover import if_dead
+from dashcam.view import show
+from jobs import exits, living, recovering, submit
 from runs.directory import RunDirectory
 from runs.manifest import Manifest
 
@@ -29,7 +30,7 @@ def execute(options: argparse.Namespace) -> int:
     if options.on == "slurm":
         job = submit.slurm(run, recipe)
         print(f"{run.id} is Slurm job {job}", file=sys.stderr)
-        _until_sealed(run, job, quiet=options.json)
+        _until_over(run, job, quiet=options.json)
     else:
         _local(run, quiet=options.json)
     return answer(run, as_json=options.json)
@@ -54,17 +55,21 @@ def _local(run: RunDirectory, *, quiet: bool) -> None:
     # The supervisor has a session of its own: Ctrl-C reaches it through us, once.
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
-        follow(run, lambda: supervisor.poll() is not None, quiet=quiet)
+        show(run, lambda: supervisor.poll() is not None, quiet=quiet)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
     if not run.sealed:
         _explain(run, supervisor)
+        recovering.recover(run)
 
 
 def _explain(run: RunDirectory, supervisor: "subprocess.Popen[bytes]") -> None:
     """Say why a supervisor could not seal: its log knows, unless the disk was full."""
-    print(f"dashcam: the supervisor ended with {supervisor.returncode} and could not seal the run", file=sys.stderr)
+    print(
+        f"dashcam: the supervisor ended with {supervisor.returncode} before the seal: recovering what it left",
+        file=sys.stderr,
+    )
     log = run.logs / "supervisor.log"
     if log.is_file():
         print(
@@ -72,9 +77,11 @@ def _explain(run: RunDirectory, supervisor: "subprocess.Popen[bytes]") -> None:
         )
 
 
-def _until_sealed(run: RunDirectory, job: str, *, quiet: bool) -> None:
+def _until_over(run: RunDirectory, job: str, *, quiet: bool) -> None:
+    """Follow until Slurm has no such job any more: one that was put back into the queue is not over with its seal."""
     try:
-        follow(run, lambda: run.sealed or stopping.job_state(job) is None, quiet=quiet)
+        show(run, living.Asked(job).over, quiet=quiet)
     except KeyboardInterrupt:
         print(f"the job goes on: `dashcam stop {run.id}` ends it", file=sys.stderr)
         raise
+    if_dead(run)

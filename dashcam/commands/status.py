@@ -2,7 +2,8 @@
 
 import argparse
 
-from dashcam import arguments, outcome
+from dashcam import arguments, outcome, view
+from dashcam.commands.recover import if_dead
 from jobs import status
 from runs.manifest import Manifest
 
@@ -18,6 +19,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """See `dashcam.commands.Command`."""
     run = arguments.find_run(options)
+    if_dead(run)
     state = status.of(run)
     if options.json:
         arguments.print_json(state.model_dump(mode="json"))
@@ -28,6 +30,6 @@ def execute(options: argparse.Namespace) -> int:
     if state.state == "ended":
         print(outcome.describe(run, Manifest.load(run.manifest)))
         return 0
-    for line in state.lines():
+    for line in (*state.lines(), *view.summary(view.glance(run))):
         print(f"  {line}")
     return 0

@@ -36,6 +36,8 @@ class Context:
 
     `env` tells programs of the receiver of OTLP/HTTP already.
     """
+    gpus: int | None = None
+    """GPUs of the node, as its kernel knows them; None: unknown."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,10 @@ class PlanError(Exception):
 
 
 class ServiceKind(Protocol):
-    """One file of the catalogue."""
+    """One file of the catalogue.
+
+    Options may hold `common`, a class variable: defaults of keys that all services have, as {"ready_within": "15m"}.
+    """
 
     kind: str
     Options: type[BaseModel]

@@ -1,19 +1,20 @@
 """`command`: any program, by its command line, a readiness URL and a metrics URL."""
 
 import re
-import shlex
 import shutil
 from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from jobs.probes import HttpProbe
 from jobs.program import Program
 from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
 from loadtests.plan import Target
+from prometheus import keep
 from prometheus.config import Scrape
+from runs import paths
 from runs.recipe import Strict
 
 PLACES = ("port", "address", "node", "scratch", "otlp_grpc")
@@ -30,7 +31,9 @@ class Options(Strict):
     ready: str = Field("/", description="path or URL that answers 200 when the service is ready")
     metrics: str | None = Field(None, description="path of its Prometheus metrics, where it has any")
     metrics_keep: str | None = Field(
-        None, description="regular expression: the names of its metrics to record, where it has more than are of use"
+        None,
+        description="regular expression: the names of its metrics to record, where it has more than are of use; "
+        f"or {', '.join(keep.LISTS)}: what of such a server's is of use",
     )
     protocol: str = Field("openai", description="what it speaks, for the generator")
     url: str = Field("http://{address}:{port}", description="where the load goes")
@@ -39,8 +42,8 @@ class Options(Strict):
 
     @field_validator("command", mode="before")
     @classmethod
-    def _words(cls, value: Any) -> Any:
-        return shlex.split(value) if isinstance(value, str) else value
+    def _words(cls, value: Any, info: ValidationInfo) -> Any:
+        return paths.program(value, info)
 
     @field_validator("metrics_keep")
     @classmethod
@@ -49,7 +52,7 @@ class Options(Strict):
             re.compile(value or "")
         except re.error as error:
             raise ValueError(f"{value!r} is not a regular expression: {error}") from error
-        return value
+        return keep.LISTS.get(value or "", value)
 
     @field_validator("command", "ready", "metrics", "url")
     @classmethod

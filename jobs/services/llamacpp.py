@@ -16,6 +16,7 @@ from jobs.services import tiny_model
 from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
 from loadtests.plan import Target
 from prometheus.config import Bearer, Scrape
+from runs.paths import PathOrTiny
 from runs.recipe import Strict
 
 _TOGETHER = (
@@ -27,7 +28,7 @@ _TOGETHER = (
 class Options(Strict):
     """Keys of a `llamacpp` service."""
 
-    model: str = Field("tiny", description="path of a GGUF file, or `tiny`: a small model with random weights")
+    model: PathOrTiny = Field("tiny", description="path of a GGUF file, or `tiny`: a small model with random weights")
     port: int | None = Field(None, ge=1, le=65535, description="default: a free one")
     threads: int | None = Field(None, ge=1, description="default: llama.cpp's")
     parallel: int = Field(4, ge=1, description="slots: requests worked on at once")
@@ -115,7 +116,7 @@ def _model(name: str, word: str) -> tuple[Path, tuple[str, ...]]:
         except tiny_model.ModelError as error:
             raise PlanError(f"service {name}: {error}") from error
         return path, (f"{name}: the model's weights are random; its speed says nothing about a trained model",)
-    path = Path(word).expanduser()
+    path = Path(word)
     if not path.is_file():
         raise PlanError(f"service {name}: no model file {word!r}: give the path of a GGUF file, or model: tiny")
     return path.resolve(), ()

@@ -16,6 +16,7 @@ from jobs.probes import HttpProbe
 from jobs.program import Program
 from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
 from loadtests.plan import Target
+from prometheus import keep
 from prometheus.config import Basic, Scrape
 from prometheus.web import Credentials, write_web_config
 from runs.recipe import Strict
@@ -149,6 +150,7 @@ def _exporter(context: Context, binary: str, port: int, password: Path) -> tuple
         node=context.node_name,
         address=f"{context.address}:{listen}",
         auth=Basic(credentials.user, web.password_file),
+        keep=keep.POSTGRES,
     )
     return program, scrape
 

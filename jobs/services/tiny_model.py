@@ -3,6 +3,7 @@
 It is made where it is needed (2-3 s) and kept in the user's cache. Same package versions, same file.
 """
 
+import json
 import os
 import sys
 import sysconfig
@@ -10,17 +11,22 @@ from pathlib import Path
 from typing import Any
 
 NAME = "tiny-random"
-_HIDDEN, _LAYERS, _VOCABULARY, _HEAD = 256, 4, 4096, 64
+_HIDDEN, _LAYERS, VOCABULARY, _HEAD = 256, 4, 4096, 64
 
 
 class ModelError(Exception):
     """The model cannot be made; the text says why and the mend."""
 
 
-def path() -> Path:
-    """Return where the model is kept: $XDG_CACHE_HOME/dashcam/models, by default under ~/.cache."""
+def directory() -> Path:
+    """Return where models of ours are kept: $XDG_CACHE_HOME/dashcam/models, by default under ~/.cache."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache) / "dashcam" / "models" / f"{NAME}.gguf"
+    return Path(cache) / "dashcam" / "models"
+
+
+def path() -> Path:
+    """Return where the model is kept."""
+    return directory() / f"{NAME}.gguf"
 
 
 def ensure() -> Path:
@@ -107,23 +113,28 @@ def _tensors(writer: Any, vocabulary: int, heads: int) -> None:
         random(block + "ffn_down.weight", _HIDDEN, _HIDDEN * 3)
 
 
-def _tokenizer() -> tuple[list[str], list[str]]:
-    """Train byte-pair merges on the standard library's sources, the one text that every Python has."""
-    import json  # noqa: PLC0415 - with tokenizers
+def tokenizer() -> Any:
+    """Return a `tokenizers.Tokenizer` trained on the standard library's sources, the text that every Python has.
 
+    Raises ImportError.
+    """
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers  # noqa: PLC0415 - an extra
 
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trained = Tokenizer(models.BPE())
+    trained.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = trainers.BpeTrainer(
-        vocab_size=_VOCABULARY,
+        vocab_size=VOCABULARY,
         special_tokens=["<s>", "</s>"],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
     sources = sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py"))[:150]
-    tokenizer.train([str(source) for source in sources], trainer)
-    model = json.loads(tokenizer.to_str())["model"]
+    trained.train([str(source) for source in sources], trainer)
+    return trained
+
+
+def _tokenizer() -> tuple[list[str], list[str]]:
+    model = json.loads(tokenizer().to_str())["model"]
     tokens = [token for token, _ in sorted(model["vocab"].items(), key=lambda item: item[1])]
     return tokens, [" ".join(merge) if isinstance(merge, list) else merge for merge in model["merges"]]
 

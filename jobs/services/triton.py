@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field
 
 from jobs.program import Program
 from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
 from jobs.services.triton_prepare import TINY, stub_of
 from loadtests.plan import Target
 from prometheus.config import Scrape
+from runs.paths import PathOrTiny
 from runs.recipe import Strict
 
 _STOP = 5
@@ -33,7 +34,9 @@ _NUMPY = (
 class Options(Strict):
     """Keys of a `triton` service."""
 
-    model: str = Field("tiny", description=f"path of a model repository, or `tiny`: {' and '.join(TINY)} of our own")
+    model: PathOrTiny = Field(
+        "tiny", description=f"path of a model repository, or `tiny`: {' and '.join(TINY)} of our own"
+    )
     load: tuple[str, ...] = Field((), description="models of the repository to load; default: all")
     port: int | None = Field(None, ge=1, le=65535, description="of HTTP; default: a free one")
     metrics_port: int | None = Field(None, ge=1, le=65535, description="default: a free one")
@@ -42,12 +45,6 @@ class Options(Strict):
     http_threads: int | None = Field(None, ge=1, le=1024, description="default: Triton's")
     summary_latencies: bool = Field(False, description="record Triton's own quantiles of latency, too")
     backend_config: tuple[str, ...] = Field((), description="as Triton takes it: backend,setting=value")
-
-    @field_validator("model")
-    @classmethod
-    def _from_anywhere(cls, value: str) -> str:
-        # As with runs.units.UserPath: a relative path is meant from where the recipe is read.
-        return value if value == "tiny" else str(Path(value).expanduser().absolute())
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """A phase as fio takes it: a job file."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from loadtests.fio.places import Place
+from loadtests.fio.places import WORDS, Place
+from runs.paths import InRecipe
 from runs.recipe import Name, Phase, Strict
 
 Pattern = Literal["read", "write", "randread", "randwrite", "readwrite", "randrw"]
@@ -15,7 +16,7 @@ _UNITS = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 class Options(Strict):
     """Keys of a `files` load."""
 
-    places: dict[Name, str] = Field(
+    places: dict[Name, Annotated[str, InRecipe(frozenset(WORDS))]] = Field(
         default_factory=lambda: {"local": "scratch", "shared": "run", "tmpfs": "tmpfs"}, min_length=1,
         description="what is compared: a name and a directory, or scratch (/tmp), run (the run's own), tmpfs (memory)",
     )  # fmt: skip

@@ -15,8 +15,8 @@ from loadtests.lengths import Tokens, constant
 from loadtests.outcome import Outcome, RequestFailed
 from loadtests.plan import Target
 from loadtests.prompts import Api, Prompts
+from runs.paths import UserPath
 from runs.recipe import Load, Strict
-from runs.units import UserPath
 
 _OURS = ("model", "prompt", "messages", "max_tokens", "temperature", "stream", "stream_options", "ignore_eos")
 

@@ -15,8 +15,8 @@ from loadtests.postgres import Pool
 from loadtests.sql import statements
 from loadtests.sql.statements import Statement
 from loadtests.sql.tpcb import Bank
+from runs.paths import UserPath
 from runs.recipe import Load, Strict
-from runs.units import UserPath
 
 if TYPE_CHECKING:
     import psycopg

@@ -1,11 +1,12 @@
 """What a recipe may say to k6."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from loadtests.k6.scenario import Schedule
+from runs.paths import InRecipe, UserPath
 from runs.recipe import Strict
 
 OURS = ("openai", "vector", "triton", "s3", "url")
@@ -56,7 +57,7 @@ class Objects(Strict):
     objects: tuple[str, ...] = Field(
         (), description="bucket/key of objects that are there; signed with the service's key"
     )
-    urls_file: Path | None = Field(None, description="presigned URLs, one a line; they stay out of the recording")
+    urls_file: UserPath | None = Field(None, description="presigned URLs, one a line; they stay out of the recording")
     region: str = Field("us-east-1", description="part of the signature")
     verify: bool = Field(True, description="hold the MD5 against the ETag, where that is one")
 
@@ -81,7 +82,7 @@ class Request(Strict):
 class Options(Strict):
     """Keys of a `k6` load."""
 
-    script: str | None = Field(
+    script: Annotated[str, InRecipe(frozenset(OURS))] | None = Field(
         None, description="openai, vector, triton, s3, url, or the path of a script of yours; default: by the service"
     )
     vus: int = Field(100, ge=1, le=100_000, description="open loop: most requests at once; what is beyond is dropped")

@@ -9,8 +9,8 @@ import orjson
 from pydantic import Field, model_validator
 
 from loadtests.outcome import SetupError
+from runs.paths import UserPath
 from runs.recipe import Strict
-from runs.units import UserPath
 
 _SYLLABLES = (
     "ba",

@@ -6,7 +6,6 @@ Without `import` the program itself is what is measured: one operation a phase, 
 import asyncio
 import itertools
 import os
-import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from string import Formatter
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from loadtests import importers
 from loadtests.aggregate import Aggregate
@@ -25,6 +24,7 @@ from loadtests.plan import LoadPlan
 from loadtests.tools.base import ToolError, ToolKind
 from loadtests.tools.child import Child, tail
 from loadtests.tools.stage import Stage
+from runs import paths
 from runs.recipe import Strict
 
 PLACES = ("url", "host", "port", "model", "secret_file", "output", "phase", "seconds", "rate", "users", "seed")
@@ -65,8 +65,8 @@ class Options(Strict):
 
     @field_validator("command", mode="before")
     @classmethod
-    def _words(cls, value: Any) -> Any:
-        return shlex.split(value) if isinstance(value, str) else value
+    def _words(cls, value: Any, info: ValidationInfo) -> Any:
+        return paths.program(value, info)
 
     @field_validator("command")
     @classmethod

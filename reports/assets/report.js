@@ -11,7 +11,9 @@
   const POWERS = Array.from({ length: 60 }, (_, power) => 2 ** power);
   const full = { min: data.times[0], max: data.times[data.times.length - 1] };
   let plots = [];
+  let guests = []; // plots of dashboards: they come and go, and follow the same zoom and cursor
   let busy = false;
+  let view = full;
 
   function style(name) {
     return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -83,7 +85,8 @@
   function zoom(min, max) {
     if (busy) return;
     busy = true;
-    for (const plot of plots) if (plot.scales.x.min !== min || plot.scales.x.max !== max) plot.setScale("x", { min, max });
+    view = { min, max };
+    for (const plot of plots.concat(guests)) if (plot.scales.x.min !== min || plot.scales.x.max !== max) plot.setScale("x", { min, max });
     busy = false;
     if (button) button.disabled = min === full.min && max === full.max;
   }
@@ -99,7 +102,7 @@
       output.textContent = HINT;
       return;
     }
-    const at = data.times[index];
+    const at = u.data[0][index];
     const phase = data.phases.find((one) => at >= one.start && at < one.end);
     output.textContent = clock(at, at % 1 !== 0) + " UTC" + (phase ? ", " + short(Math.max(0, at - phase.start)) + " s into " + phase.name : "");
   }
@@ -123,6 +126,29 @@
     ];
   }
 
+  function zoomed(u, key) {
+    if (key === "x" && (plots.includes(u) || guests.includes(u))) zoom(u.scales.x.min, u.scales.x.max);
+  }
+
+  // A cursor that all plots share: by the value of time, since dashboards have axes of their own.
+  function cursor() {
+    return { sync: { key: "run", setSeries: false }, drag: { x: true, y: false, setScale: true }, points: { size: 6 }, bind: { dblclick: () => () => (reset(), null) } };
+  }
+
+  function join(plot) {
+    guests.push(plot);
+    if (view.min !== undefined) {
+      busy = true;
+      plot.setScale("x", view);
+      busy = false;
+    }
+  }
+
+  function leave(plot) {
+    guests = guests.filter((one) => one !== plot);
+    plot.destroy();
+  }
+
   function draw(element) {
     const chart = data.charts[Number(element.dataset.chart)];
     const lines = chart.lines.map((line, index) => ({
@@ -141,11 +167,11 @@
         scales: { x: { time: false }, y: { range } },
         axes: axes(chart),
         series: [{ label: "UTC" }].concat(lines),
-        cursor: { sync: { key: "run", setSeries: false }, drag: { x: true, y: false, setScale: true }, points: { size: 6 }, bind: { dblclick: () => () => (reset(), null) } },
+        cursor: cursor(),
         legend: { live: true, markers: { width: 3 } },
         hooks: {
           drawClear: [shadePhases],
-          setScale: [(u, key) => key === "x" && plots.includes(u) && zoom(u.scales.x.min, u.scales.x.max)],
+          setScale: [zoomed],
           setCursor: [tell],
         },
       },
@@ -165,15 +191,16 @@
   }
 
   function key(event) {
-    const plot = plots.find((one) => one.root.parentElement === event.currentTarget);
+    const plot = plots.concat(guests).find((one) => one.root.parentElement === event.currentTarget);
     if (!plot) return;
+    const times = plot.data[0];
     const { min, max } = plot.scales.x;
     const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (move) {
-      const visible = data.times.findIndex((time) => time >= min);
+      const visible = times.findIndex((time) => time >= min);
       const last = plot.cursor.left >= 0 && plot.cursor.idx !== null && plot.cursor.idx !== undefined ? plot.cursor.idx : visible;
-      const index = Math.min(data.times.length - 1, Math.max(0, last + move * (event.shiftKey ? 10 : 1)));
-      for (const one of plots) one.setCursor({ left: one.valToPos(data.times[index], "x"), top: HEIGHT / 4 });
+      const index = Math.min(times.length - 1, Math.max(0, last + move * (event.shiftKey ? 10 : 1)));
+      for (const one of plots.concat(guests)) one.setCursor({ left: one.valToPos(times[index], "x"), top: one.over.clientHeight / 4 });
     } else if (event.key === "+" || event.key === "-") {
       const centre = plot.cursor.left >= 0 ? plot.posToVal(plot.cursor.left, "x") : (min + max) / 2;
       const factor = event.key === "+" ? 0.5 : 2;
@@ -192,6 +219,12 @@
     plots = Array.from(document.querySelectorAll(".plot"), draw);
   }
 
+  window.dashcam = {
+    plots: () => plots,
+    guests: () => guests,
+    format, reset, short, style, clock, isolated, cursor, join, leave, key, tell, zoomed, shadePhases,
+    STEPS, full, data,
+  };
   if (data.times.length < 2) return;
   drawAll();
   for (const element of document.querySelectorAll(".plot")) element.addEventListener("keydown", key);
@@ -204,5 +237,4 @@
   }
   window.addEventListener("resize", resize);
   window.addEventListener("beforeprint", resize);
-  window.dashcam = { plots: () => plots, format, reset };
 })();

@@ -3,9 +3,12 @@
 import contextlib
 import json
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pandas as pd
 import pytest
@@ -102,6 +105,22 @@ def test_recording_holds_every_source(finished, tmp_path):
     assert seal.verify(run).intact
 
 
+def test_dashboards_show_the_whole_run(finished):
+    """They are part of the recording, and each of their panels has data, or a reason why it has none."""
+    driver, _done = finished
+    run = RunDirectory(driver.runs()[-1])
+    names = {path.stem for path in run.dashboards.iterdir()}
+    assert names == {"overview", "load", "llm", "node", "recorder"}
+    overview = json.loads((run.dashboards / "overview.json").read_text())
+    assert overview["refresh"] == ""
+    assert overview["time"]["from"].startswith("20")
+    assert overview["templating"]["list"][0]["current"]["value"] == run.id
+    done = driver.call("dashboards", "--run", run.id, "--json")
+    panels = json.loads(done.stdout)
+    assert done.returncode == 0, [panel for panel in panels if panel["empty"]]
+    assert sum(not panel["empty"] for panel in panels if panel["dashboard"] == "recorder") >= 12
+
+
 def test_client_and_server_agree(finished, tmp_path):
     """The tokens that the records hold are those that the server counted."""
     run = sealed(finished[0])
@@ -145,7 +164,7 @@ def test_replay_serves_the_recording(finished):
     driver, _ = finished
     child = driver.start("replay", "last", "--json")
     text = ""
-    while not text.endswith("}\n"):
+    while not text.endswith("\n}\n"):
         text += child.stdout.readline()
     facts = json.loads(text)
     password = Path(facts["password_file"]).read_text()
@@ -210,21 +229,61 @@ def test_killed_sidecar_is_said(driver):
 
 
 def test_killed_supervisor_is_recovered(driver):
-    """After kill -9 of the supervisor, `status` says so, and `stop` ends what is left and seals what there is."""
+    """After kill -9 of the supervisor, `dashcam run` ends what is left and seals what there is."""
     driver.write(60)
     child = driver.start("run", str(driver.recipe))
     driver.wait_phase("steady")
     driver.kill("supervisor")
-    child.communicate(timeout=20)
-    assert child.returncode == 1
-    assert driver.left()
-    assert "supervisor is gone" in driver.json("status", "last")["problem"]
-    done = driver.call("stop", "last")
-    assert done.returncode == 0, done.stderr
-    assert "recovered" in done.stdout
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 1, out
+    assert "before the seal" in err
     run = sealed(driver)
     assert driver.manifest()["ending"] == "abandoned"
     assert snapshot.blocks(run.tsdb)[0].samples > 500
+    assert len(pd.read_parquet(run.records)) > 5
+
+
+@pytest.mark.parametrize("command", ["status", "recover", "stop"])
+def test_run_without_anybody_is_recovered(driver, command):
+    """With `dashcam run` and supervisor both killed, programs live on; who asks for the run next recovers it."""
+    driver.write(60)
+    child = driver.start("run", str(driver.recipe))
+    driver.wait_phase("steady")
+    child.kill()
+    driver.kill("supervisor")
+    child.communicate(timeout=20)
+    assert driver.left()
+    done = driver.call(command, "last")
+    assert done.returncode == 0, done.stderr
+    run = sealed(driver)
+    assert driver.manifest()["ending"] == "abandoned"
+    assert snapshot.blocks(run.tsdb)[0].samples > 500
+    assert len(pd.read_parquet(run.records)) > 5
+
+
+def test_run_whose_node_is_gone_is_recovered_from_its_copy(driver):
+    """All processes killed at once and the node's disk gone: `list` makes a recording of the continuous copy."""
+    driver.write(60)
+    child = driver.start("run", str(driver.recipe))
+    driver.wait_phase("steady")
+    supervisor = driver.manifest()["supervisor"]["pid"]
+    for pid in [child.pid, supervisor, *(pid for pid, _ in driver.left())]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    killed = time.time()
+    child.communicate(timeout=20)
+    driver.wait("the end of all", lambda: not driver.left())
+    for scratch in driver.scratch():
+        shutil.rmtree(scratch)
+    done = driver.call("list")
+    assert done.returncode == 0, done.stderr
+    assert "was killed: recovering" in done.stderr
+    assert "abandoned" in done.stdout
+    run = sealed(driver)
+    (block,) = snapshot.blocks(run.tsdb)
+    assert block.samples > 500
+    interval, round_of_copy = 0.5, 1.0
+    assert killed - block.end < interval + round_of_copy + 0.5
     assert len(pd.read_parquet(run.records)) > 5
 
 

@@ -54,7 +54,7 @@ def test_any_directory_name_is_one_word_of_the_script(name):
     run = RunDirectory(Path("/r") / name)
     script = sbatch.render(run, recipe("{}"), python="/bin/python").script
     command = script.split("\n", 2)[2]
-    assert shlex.split(command) == ["exec", "/bin/python", "-P", "-m", "jobs.supervisor", str(run.path)]
+    assert shlex.split(command) == ["exec", "/bin/python", "-P", "-m", "jobs.guard", str(run.path)]
 
 
 def test_script_is_bash():
@@ -62,7 +62,7 @@ def test_script_is_bash():
     run = RunDirectory(Path("/r/$(exit 3)`exit 4`'\"\n"))
     script = sbatch.render(run, recipe("{}"), python="/bin/echo").script
     done = subprocess.run(["bash", "-s"], input=script, capture_output=True, text=True, check=True)
-    assert done.stdout == f"-P -m jobs.supervisor {run.path}\n"
+    assert done.stdout == f"-P -m jobs.guard {run.path}\n"
 
 
 @pytest.mark.parametrize(

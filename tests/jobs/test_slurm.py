@@ -1,102 +1,18 @@
 """Runs in a real Slurm of four nodes, as an ordinary user: two nodes, cancelled, and at the time limit."""
 
 import json
-import shutil
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from jobs import identity
 from prometheus import replay, snapshot
 from runs import seal
 from runs.directory import RunDirectory
 from runs.manifest import Manifest
-from tests.lab.slurm import SlurmLab
+from tests.jobs.cluster import RECIPE, Cluster
 
 pytestmark = [pytest.mark.real, pytest.mark.timing]
-
-RECIPE = """\
-name: two-nodes
-allocation: {{nodes: 2, time: "{limit}", warning: 20s, cpus_per_node: 2, memory: 1000M}}
-watch: {{interval: 500ms}}
-services:
-  llm: {{kind: llamacpp, node: 1, model: tiny, parallel: 2, threads: 1}}
-load:
-  generator: openai
-  prompt_tokens: 8
-  max_tokens: 4
-  seed: 3
-  drain: 2s
-  phases:
-    - {{name: warmup, for: 1s, rate: 2, arrival: constant}}
-    - {{name: steady, for: {seconds}s, rate: 5, arrival: constant}}
-"""
-
-
-class Cluster:
-    """`dashcam` on the lab's login node, as its user."""
-
-    def __init__(self, lab: SlurmLab) -> None:
-        self.lab = lab
-        self.root = lab.user_dir()
-        self.environment, self.python = _readable(lab)
-
-    def call(self, *arguments, check=True, timeout=90):
-        """Run a command of dashcam's as the user."""
-        argv = [self.python, "-P", "-m", "dashcam", *arguments, "--root", str(self.root)]
-        return self.lab.run_as_user(argv, env=self.environment, cwd=self.root, check=check, timeout=timeout)
-
-    def submit(self, seconds, limit="00:05:00", *options):
-        """Submit the recipe; returns the run and its job id."""
-        recipe = self.root / "recipe.yaml"
-        recipe.write_text(RECIPE.format(seconds=seconds, limit=limit))
-        recipe.chmod(0o644)
-        answer = json.loads(self.call("submit", str(recipe), "--json", *options).stdout)
-        return RunDirectory(Path(answer["path"])), answer["job"]
-
-    def wait_running(self, run, job, phase="steady"):
-        """Wait until the load is in a phase."""
-        from tests.lab.errors import poll  # noqa: PLC0415
-
-        def there():
-            path = run.load / "progress.json"
-            state = json.loads(path.read_text()) if path.exists() else {}
-            assert not run.sealed, Manifest.load(run.manifest).reason
-            return state.get("phase") == phase and state["done"] > 5
-
-        poll(there, 90, lambda: f"job {job} never reached {phase}: {self._why(run)}")
-
-    def wait_sealed(self, run, job, within=60):
-        """Wait for the job's end; the run must be sealed and nothing may be left of it."""
-        self.lab.wait_ended(job, timeout=within)
-        assert run.sealed, self._why(run)
-        assert seal.verify(run).intact
-        assert list(identity.tagged(run.id)) == []
-        assert self.lab.processes(job) == []
-        assert not list(Path("/tmp").glob(f"dashcam-*-{run.id}*"))  # noqa: S108
-        return Manifest.load(run.manifest)
-
-    def _why(self, run):
-        logs = [path.read_text(errors="replace")[-1500:] for path in run.logs.glob("s*.log")]
-        return f"{Manifest.load(run.manifest).reason}\n{''.join(logs)}"
-
-
-def _readable(lab):
-    """Return environment and interpreter with which the user can run this checkout, copied where it is private."""
-    probe = lab.run_as_user([sys.executable, "-c", "import dashcam.cli"], check=False)
-    if probe.returncode == 0:
-        return {}, sys.executable
-    copy = lab.user_dir()
-    checkout = Path(__file__).parents[2]
-    packages = Path(shutil.__file__).parent
-    site = next(Path(entry) for entry in sys.path if entry.endswith("site-packages"))
-    assert packages.is_relative_to("/usr"), "the lab's user cannot read this checkout; make setup with /usr/bin/python3"
-    shutil.copytree(site, copy / "site")
-    for room in ("apptainer", "dashcam", "exporters", "grafana", "jobs", "loadtests", "prometheus", "reports", "runs"):
-        shutil.copytree(checkout / room, copy / "site" / room)
-    return {"PYTHONPATH": str(copy / "site")}, "/usr/bin/python3"
 
 
 @pytest.fixture(scope="module")

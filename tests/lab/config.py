@@ -78,7 +78,7 @@ SlurmctldPort={lab.ctld_port}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket={lab.munge_socket}
+AuthInfo=socket={lab.munge_socket},cred_expire=15
 CommunicationParameters=NoCtldInAddrAny
 StateSaveLocation={lab.root}/state
 SlurmdSpoolDir={lab.root}/spool/%n

@@ -9,7 +9,7 @@ import pytest
 
 from reports import verdict
 from reports.presence import Presence
-from reports.servers import Count, NodeClock, Servers
+from reports.servers import Count, NodeClock, Servers, Unit
 from runs.manifest import Verdict
 from tests.reports import recording as made
 from tests.reports import sidecars
@@ -184,6 +184,38 @@ def test_broken_run_is_invalid_for_one_reason(rule: str) -> None:
     finding = found.findings[0]
     assert finding.message
     assert finding.evidence
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit", "each"),
+    [("vllm:generation_tokens_total", "tokens", 16), ("vllm:prompt_tokens_total", "prompt tokens", 32)],
+)
+def test_tokens_are_held_against_the_servers(metric: str, unit: Unit, each: int) -> None:
+    """More or fewer tokens than the answers told are somebody else's; where some did not tell, nobody knows."""
+    rows = made.llm_rows()
+    total = each * len(rows)
+    told = {number: Servers(counts=(Count(metric, unit, "llm", number),)) for number in (total, total * 2, total // 2)}
+    assert judged(rows, servers=told[total]).valid
+    for number in (total * 2, total // 2):
+        found = judged(rows, servers=told[number])
+        assert reasons(found) == {"counts_agree"}
+        assert f"{number:,} {unit} ({metric})" in found.findings[0].message
+    untold = [rows[0] | {"tokens_in": None, "tokens_out": None}, *rows[1:]]
+    assert judged(untold, servers=told[total * 2]).valid
+    own = judged(rows, servers=told[total * 2], load={"generator": "command", "options": {}})
+    assert "counts_agree" not in reasons(own)
+
+
+@pytest.mark.parametrize(("role", "broken"), [("llm", True), ("embeddings", False)])
+def test_tokens_of_several_services_are_the_llms(role: str, broken: bool) -> None:
+    """The records of `rag` hold the tokens of the answers: what its embedder counted is of other texts."""
+    rows = made.llm_rows()
+    found = judged(
+        rows,
+        servers=Servers(counts=(Count("vllm:prompt_tokens_total", "prompt tokens", "llm", 64 * len(rows)),)),
+        load={"generator": "rag", "target": None, "targets": {role: "llm", "vectors": "vectors"}},
+    )
+    assert ("counts_agree" in reasons(found)) == broken
 
 
 @pytest.mark.parametrize("rule", DOUBTFUL)

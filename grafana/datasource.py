@@ -1,0 +1,3 @@
+"""The one data source of a run's dashboards: its own Prometheus."""
+
+UID = "run-prometheus"

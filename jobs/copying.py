@@ -1,0 +1,50 @@
+"""The continuous copy of a run's series into its directory, beside everything else that a supervisor does."""
+
+import threading
+from pathlib import Path
+
+from jobs.journal import Journal
+from prometheus.shipping import Shipment
+
+_LEAST, _MOST = 1.0, 5.0
+"""Seconds between rounds: the scrape interval within these bounds. What a round costs is a few stats and one fsync."""
+
+
+class Copier:
+    """Copies what Prometheus has logged each few seconds, so that a node may vanish with all that is on its disk."""
+
+    def __init__(self, journal: Journal, data: Path, interval: float) -> None:
+        self._journal = journal
+        self._shipment = Shipment(data, journal.run.series_copy)
+        self._every = min(_MOST, max(_LEAST, interval))
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._go_on, name="copier", daemon=True)
+
+    def start(self) -> None:
+        """Begin; Prometheus may still be starting."""
+        self._journal.run.series_copy.mkdir(mode=0o700, exist_ok=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Copy what is missing and end. What cannot be copied is noted: the run has its Prometheus yet."""
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join()
+            self._round()
+
+    def _go_on(self) -> None:
+        while not self._over.wait(self._every):
+            if not self._round():
+                return
+
+    def _round(self) -> bool:
+        try:
+            self._shipment.ship()
+        except OSError as error:
+            text = f"the series could not be copied to {self._shipment.target} ({error.strerror})"
+            try:
+                self._journal.note(f"{text}: they live on the node's disk only until the end")
+            except OSError:
+                print(text, flush=True)  # noqa: T201 - the supervisor's log
+            return False
+        return True

@@ -1,0 +1,52 @@
+"""The batch process of a Slurm job: starts the supervisor, passes signals on, and does its last duty if it is killed.
+
+`python -m jobs.guard RUN_DIRECTORY`. Two processes, since one that gets SIGKILL can do nothing any more. When the one
+that started us is gone (Slurm's step daemon was killed) the run is wound up.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+
+from jobs import attempts, exits, recovering
+from jobs.parent import follow
+from runs.directory import RunDirectory
+from runs.manifest import Manifest
+
+_PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+
+
+def main(argv: list[str]) -> int:
+    """Have a run supervised to its seal; returns the exit code that it stands for."""
+    follow(os.getppid())
+    run = RunDirectory(Path(argv[0]))
+    asked: list[int] = []
+    child: list[subprocess.Popen[bytes]] = []
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
+        for each in child:
+            each.send_signal(number)
+
+    for number in _PASSED_ON:
+        signal.signal(number, pass_on)
+    attempts.begin_again(run)
+    if not asked:
+        argv = [sys.executable, "-P", "-m", "jobs.supervisor", str(run.path), "--parent", str(os.getpid())]
+        child.append(subprocess.Popen(argv))
+        code = child[0].wait()
+        if run.sealed:
+            return code
+        print(f"the supervisor ended with {code} before the seal: recovering", flush=True)  # noqa: T201 - Slurm's log
+        reason = f"the supervisor ended with {code}" if code >= 0 else f"the supervisor was killed (signal {-code})"
+        recovering.recover(run, reason=reason)
+    else:
+        recovering.recover(run, "cancelled", "asked to stop before the start")
+    return exits.of(Manifest.load(run.manifest))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

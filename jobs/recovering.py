@@ -1,0 +1,129 @@
+"""A run whose supervisor was killed, made into a sealed recording of what it left: on its node, or in its directory."""
+
+import contextlib
+import os
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from jobs import identity, living
+from jobs.allocations.local import wait_gone
+from jobs.allocations.slurm import cancel_step
+from jobs.ending import Ending
+from jobs.journal import Journal
+from prometheus.client import Client
+from runs.directory import RunDirectory
+from runs.manifest import Ending as EndingWord
+from runs.manifest import Manifest, Process, now
+
+_STALE = 900.0
+"""Seconds after which somebody who recovers a run on another machine is taken for dead."""
+
+
+class RecoverError(Exception):
+    """A run could not be recovered, or not wholly; the text says why."""
+
+
+def recover(run: RunDirectory, ending: EndingWord = "abandoned", reason: str = "the supervisor was killed") -> None:
+    """Stop what is left of a dead run by its record, save what there is, judge, seal.
+
+    Its programs and its node-local data are used where this is their machine; elsewhere the series come from the
+    continuous copy. Raises RecoverError: somebody else is at it, or not all could be saved (it is sealed all the same).
+    """
+    with _alone(run):
+        if run.sealed:
+            return
+        journal = Journal.open(run)
+        manifest = journal.manifest
+        journal.set(ending=manifest.ending or ending, reason=manifest.reason or reason)
+        end = Ending(journal)
+        here = living.elsewhere(manifest) is None
+        scratch = Path(manifest.scratch) if manifest.scratch else _scratch(run)
+        if here:
+            stop_recorded(manifest, [process for process in manifest.processes if process.role == "load"])
+        client, data = _prometheus(manifest, scratch, here=here)
+        end.save_series(client, data, scratch / "reopened")
+        if here:
+            stop_recorded(manifest, manifest.processes)
+            end.kill_leftovers()
+        end.save_records()
+        end.seal(scratch)
+        if end.problems:
+            raise RecoverError(f"run {run.id} is sealed, but not all could be saved: " + "; ".join(end.problems))
+
+
+def _scratch(run: RunDirectory) -> Path:
+    return Path(tempfile.gettempdir()) / f"dashcam-{os.getuid()}-{run.id}"
+
+
+def _prometheus(manifest: Manifest, scratch: Path, *, here: bool) -> tuple[Client | None, Path]:
+    """Return the living Prometheus of a run, if there is one, and where its data should lie."""
+    ends = manifest.endpoints
+    data = Path(ends.get("prometheus_data", scratch / "prometheus"))
+    alive = [p for p in manifest.processes if p.role == "prometheus" and identity.alive(p.pid, p.start_ticks)]
+    if not (here and alive and "prometheus" in ends):
+        return None, data
+    return Client(ends["prometheus"], ends["prometheus_user"], Path(ends["prometheus_password_file"])), data
+
+
+def stop_recorded(manifest: Manifest, processes: list[Process]) -> None:
+    """End recorded processes that still run on this machine, or as steps of the job."""
+    for process in processes:
+        if process.ended is not None:
+            continue
+        if process.step is not None and manifest.slurm.get("SLURM_JOB_ID"):
+            cancel_step(process.step, signal.SIGKILL)
+        if identity.signal_group(process.pid, process.start_ticks, signal.Signals(process.stop_signal)) and not (
+            wait_gone(process.pid, process.start_ticks, 10.0)
+        ):
+            identity.signal_group(process.pid, process.start_ticks, signal.SIGKILL)
+            wait_gone(process.pid, process.start_ticks, 10.0)
+        process.ended, process.stopped_by_us = now(), True
+
+
+@contextlib.contextmanager
+def _alone(run: RunDirectory) -> Iterator[None]:
+    """Hold the run against others who find it dead at the same time. Raises RecoverError.
+
+    By a file that only one can make: locks of flock(2) are off on many a Lustre.
+    """
+    path = run.path.with_name(f".{run.id}.recovering")  # outside of what gets sealed
+    words = f"{socket.gethostname()} {os.getpid()} {identity.start_ticks(os.getpid())}"
+    for last in (False, True):
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            if last or not _is_stale(path):
+                raise RecoverError(
+                    f"run {run.id} is being recovered by another process ({_holder(path)}): wait, or remove {path} "
+                    "if that process is gone"
+                ) from None
+            path.unlink(missing_ok=True)
+            continue
+        os.write(descriptor, words.encode())
+        os.close(descriptor)
+        break
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return "gone meanwhile"
+
+
+def _is_stale(path: Path) -> bool:
+    host, *numbers = _holder(path).split()
+    if host == socket.gethostname() and len(numbers) == 2:
+        return not identity.alive(*map(int, numbers))
+    try:
+        return time.time() - path.stat().st_mtime > _STALE
+    except OSError:
+        return True

@@ -1,0 +1,214 @@
+"""`vllm`: the OpenAI server of vLLM, as `vllm` on PATH (`vllm serve`, 0.9 and newer) on one node."""
+
+import os
+import re
+import secrets
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, Field
+
+from jobs.program import Program
+from jobs.services import vllm_guard, vllm_model
+from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from jobs.services.tiny_model import ModelError
+from jobs.services.vllm_args import Args
+from jobs.services.vllm_probe import VllmProbe
+from loadtests.plan import Target
+from prometheus.config import Bearer, Scrape
+from runs.paths import PathOrTiny, UserPath
+from runs.recipe import Strict
+
+KEEP = (
+    r"vllm:.+_(total|bucket|sum|count|info|perc|running|waiting|swapped|by_reason|state|rate)"
+    r"|process_(cpu_seconds_total|resident_memory_bytes|start_time_seconds|open_fds)|http_requests_total"
+)
+"""By the ends of names, so that another version's are kept too: all of vLLM's own but `*_created` (the moments at which
+series were made, as gauges); of HTTP, whose histograms vLLM's own tell better, the count."""
+
+_SOCKET = 107 - len("/01234567-89ab-cdef-0123-456789abcdef")
+"""Longest directory in which vLLM can make its sockets: Linux's sun_path less a UUID."""
+
+
+class Options(Strict):
+    """Keys of a `vllm` service."""
+
+    common: ClassVar[Mapping[str, Any]] = {"ready_within": "15m"}  # weights from a file system, compiling, graphs
+
+    model: PathOrTiny = Field("tiny", description="folder of a model, or `tiny`: a small one with random weights")
+    served_name: str | None = Field(None, min_length=1, description="name in requests; default: that of the folder")
+    binary: UserPath | None = Field(None, description="path of the program vllm; default: the one on PATH")
+    tensor_parallel: int = Field(1, ge=1, description="GPUs that share each layer")
+    pipeline_parallel: int = Field(1, ge=1, description="groups of GPUs that take the layers in turn")
+    max_model_len: int | None = Field(None, ge=1, description="tokens of prompt and answer; default: the model's")
+    max_num_seqs: int | None = Field(None, ge=1, description="requests worked on at once; default: vLLM's")
+    gpu_memory_utilization: float | None = Field(None, gt=0, le=1, description="default: vLLM's")
+    dtype: Literal["auto", "half", "float16", "bfloat16", "float", "float32"] = Field("auto", description="of weights")
+    embeddings: bool = Field(False, description="serve /v1/embeddings, for that generator, in place of text")
+    cpus: str | None = Field(
+        None,
+        pattern=r"^\d+(-\d+)?(,\d+(-\d+)?)*$",
+        description="cores it may use, as taskset takes them: 0-3; its processes wait for each other by spinning",
+    )
+    port: int | None = Field(None, ge=1, le=65535, description="default: a free one")
+    args: Args = Field((), description="further options of `vllm serve`, long ones only: [--enforce-eager]")
+
+
+class Vllm:
+    """See the module."""
+
+    kind = "vllm"
+    Options: type[BaseModel] = Options
+
+    def plan(self, context: Context, options: BaseModel) -> ServicePlan:
+        """See `jobs.services.base.ServiceKind`."""
+        assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
+        binary = _binary(context.name, options.binary)
+        _fits(context, options)
+        model, notes = _model(context.name, options.model)
+        name = options.served_name or (vllm_model.NAME if options.model == "tiny" else model.name)
+        port = context.port(options.port)
+        key = context.secret(f"{context.name}.key", secrets.token_urlsafe(24))
+        argv = (
+            *(_pinned(context.name, options.cpus) if options.cpus else ()),
+            *(str(binary), "serve", str(model), "--served-model-name", name),
+            *("--host", context.address, "--port", str(port), "--middleware", "vllm_guard.Guard"),
+            *("--tensor-parallel-size", str(options.tensor_parallel)),
+            *("--pipeline-parallel-size", str(options.pipeline_parallel), "--dtype", options.dtype),
+            *(("--runner", "pooling") if options.embeddings else ()),
+            *(("--max-model-len", str(options.max_model_len)) if options.max_model_len else ()),
+            *(("--max-num-seqs", str(options.max_num_seqs)) if options.max_num_seqs else ()),
+            *(
+                ("--gpu-memory-utilization", f"{options.gpu_memory_utilization:g}")
+                if options.gpu_memory_utilization
+                else ()
+            ),
+            *options.args,
+        )
+        guard = context.scratch / "guard"
+        url = f"http://{context.address}:{port}"
+        program = Program(
+            name=context.name,
+            role=SERVICE_ROLE,
+            node=context.node,
+            argv=argv,
+            env=_environment(context, binary, guard, key.read_text()),
+            prepare=(
+                ("mkdir", "-p", "-m", "700", str(context.scratch), str(guard)),
+                ("cp", vllm_guard.__file__, str(guard / "vllm_guard.py")),
+            ),
+            probe=VllmProbe(url, key, name, options.embeddings),
+            ready_within=context.ready_within,
+            port=port,
+            stop_within=15.0,
+        )
+        scrape = Scrape(
+            job=context.name,
+            role=SERVICE_ROLE,
+            node=context.node_name,
+            address=f"{context.address}:{port}",
+            auth=Bearer(key),
+            keep=KEEP,
+        )
+        return ServicePlan(
+            programs=(program,),
+            target=Target(protocol="openai", url=url, secret_file=key, model=name),
+            scrapes=(scrape,),
+            versions=((f"{context.name} (vLLM)", _version(binary)),),
+            notes=notes,
+        )
+
+
+def _environment(context: Context, binary: Path, guard: Path, key: str) -> dict[str, str]:
+    """Return what the server is told: nothing is sent anywhere, everything it writes lies in the scratch."""
+    scratch = context.scratch
+    places = {
+        "VLLM_CACHE_ROOT": "vllm",
+        "VLLM_CONFIG_ROOT": "config",
+        "XDG_CACHE_HOME": "cache",
+        "OUTLINES_CACHE_DIR": "outlines",
+        "TORCHINDUCTOR_CACHE_DIR": "inductor",
+        "TRITON_CACHE_DIR": "triton",
+    }
+    return {
+        **{name: str(scratch / place) for name, place in places.items()},
+        # Sockets and locks, which vLLM leaves behind.
+        **({"TMPDIR": str(scratch)} if len(str(scratch)) <= _SOCKET else {}),
+        "VLLM_NO_USAGE_STATS": "1",
+        "DO_NOT_TRACK": "1",
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+        "SPT_NOENV": "1",  # their titles would overwrite the tags by which a run finds its programs
+        "VLLM_SERVER_DEV_MODE": "0",  # its pages could stop the server or change its model
+        # What its processes say to each other has no secret; all of them are on this node.
+        "VLLM_HOST_IP": "127.0.0.1",
+        "PATH": _joined(str(binary.parent), os.environ.get("PATH", os.defpath)),
+        **context.env,
+        "PYTHONPATH": _joined(str(guard), context.env.get("PYTHONPATH", os.environ.get("PYTHONPATH", ""))),
+        "VLLM_API_KEY": key,
+    }
+
+
+def _joined(*places: str) -> str:
+    return os.pathsep.join(filter(None, places))
+
+
+def _binary(name: str, asked: Path | None) -> Path:
+    found = shutil.which(asked or "vllm")
+    if found is None:
+        where = f"{asked} is no program" if asked else "no program vllm on PATH"
+        raise PlanError(
+            f"service {name}: {where}: pip install vllm, in a venv of its own, and put its bin/ on PATH "
+            "or name it by `binary`"
+        )
+    return Path(found)
+
+
+def _pinned(name: str, cpus: str) -> tuple[str, ...]:
+    if (taskset := shutil.which("taskset")) is None:
+        raise PlanError(f"service {name}: no program taskset on PATH, for `cpus`: install util-linux, or leave it out")
+    return (taskset, "--cpu-list", cpus)
+
+
+def _fits(context: Context, options: Options) -> None:
+    needed = options.tensor_parallel * options.pipeline_parallel
+    if context.gpus and needed > context.gpus:
+        raise PlanError(
+            f"service {context.name}: tensor_parallel x pipeline_parallel asks for {needed} GPUs, and node "
+            f"{context.node_name} has {context.gpus}; vLLM over several nodes is not built: ask for {context.gpus} at "
+            "most, or for nodes with more"
+        )
+
+
+def _model(name: str, word: str) -> tuple[Path, tuple[str, ...]]:
+    if word == "tiny":
+        try:
+            path = vllm_model.ensure()
+        except ModelError as error:
+            raise PlanError(f"service {name}: {error}") from error
+        return path, (f"{name}: the model's weights are random; its speed says nothing about a trained model",)
+    path = Path(word)
+    if not (path / "config.json").is_file():
+        raise PlanError(
+            f"service {name}: no model in {word!r}: give the folder of one (with config.json; nothing is downloaded), "
+            "or model: tiny"
+        )
+    return path.resolve(), ()
+
+
+def _version(binary: Path) -> str:
+    """Return vLLM's version by its package, since `vllm --version` takes as long as loading all of torch."""
+    found = sorted(binary.parent.parent.glob("lib/python*/site-packages/vllm-*.dist-info"))
+    if len(found) == 1:
+        return found[0].name.removeprefix("vllm-").removesuffix(".dist-info")
+    try:
+        done = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return next((line for line in reversed(done.stdout.splitlines()) if re.match(r"\d", line)), "unknown")
+
+
+SERVICE = Vllm()

@@ -1,0 +1,42 @@
+"""Words of text panels."""
+
+import pytest
+
+from reports.dashboards.markdown import blocks, plain
+
+
+def test_blocks() -> None:
+    """Headings, lists, code, quotes, rules, paragraphs."""
+    text = "# One *two*\nline\nline\n\n- a\n- `b`\n\n1. c\n> quote\n---\n```\n<b>code</b>\n```"
+    assert blocks(text) == [
+        ["h1", "One ", ["i", "two"]],
+        ["p", "line line"],
+        ["ul", ["li", "a"], ["li", ["code", "b"]]],
+        ["ol", ["li", "c"]],
+        ["blockquote", "quote"],
+        ["hr"],
+        ["pre", "<b>code</b>"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[x](https://a.example/b)", [["p", ["a", "https://a.example/b", "x"]]]),
+        ("[x](javascript:alert)", [["p", ["i", "x"]]]),
+        ("![x](https://a.example/b.png)", [["p", ["i", "x"]]]),
+        ("<https://a.example>", [["p", ["a", "https://a.example", "https://a.example"]]]),
+        ("a <img src=x onerror=alert(1)> b", [["p", "a  b"]]),
+        ("<script>alert(1)</script>", []),
+        ("**b** a * b", [["p", ["b", "b"], " a * b"]]),
+    ],
+)
+def test_links_and_markup(text: str, expected: list[object]) -> None:
+    """Links lead to the web only; pictures and markup are cut to their words."""
+    assert blocks(text) == expected
+
+
+def test_html_is_its_text() -> None:
+    """Tags, scripts, styles and comments go; entities are read; lines stay lines."""
+    assert plain("<h1>A</h1><p>b &amp; c</p><style>x</style><script>y</script><!-- z -->") == "A\nb & c\n"
+    assert plain("<script>never closed") == ""
