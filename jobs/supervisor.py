@@ -125,6 +125,8 @@ class Supervisor:
     def _plan(self) -> Plan:
         nodes, ports = self.allocation.nodes(PORTS_PER_NODE)
         self.journal.set(nodes=nodes)
+        # First: Grafana's home is one of them.
+        archive.write(self.run_directory.dashboards, self.run_directory.id, self.recipe)
         plan = Planner(self.run_directory, self.recipe, nodes, ports, self.scratch).plan()
         targets = [Target(job=s.job, role=s.role, node=s.node, instance=s.instance) for s in plan.scrapes]
 
@@ -142,7 +144,6 @@ class Supervisor:
             }
 
         self.journal.update(change)
-        archive.write(self.run_directory.dashboards, self.run_directory.id, self.recipe)
         return plan
 
     def _start(self, plan: Plan, begin: float) -> None:

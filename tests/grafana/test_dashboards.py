@@ -13,7 +13,7 @@ from grafana.board import View
 from grafana.dashboards import HOME, boards
 from grafana.datasource import UID
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent / "golden" / "dashboards"
 MADE = {board.name: json.loads(archive.text(board, View())) for board in boards()}
 
 

@@ -120,7 +120,7 @@ def test_text_of_set_stays_text_elsewhere(folder):
         reader.load(folder / "r.yaml", CATALOG, ["services.it.kind=mad"])
     sets = ["services.it.kind=made", "watch.grafana='off'", "services.it.env={A: b}", "name=other"]
     recipe = reader.load(folder / "r.yaml", CATALOG, sets)[0]
-    assert (recipe.name, recipe.watch.grafana, recipe.services["it"].env) == ("other", "off", {"A": "b"})
+    assert (recipe.name, recipe.watch.grafana.mode, recipe.services["it"].env) == ("other", "off", {"A": "b"})
     assert type(recipe.name) is str
 
 
