@@ -1,5 +1,6 @@
 """An answer of the OpenAI API (completions or chat): streamed, piece by piece, or whole."""
 
+import re
 from typing import Any
 
 import orjson
@@ -12,6 +13,8 @@ _ENDS = frozenset({"stop", "length", "tool_calls", "function_call", "eos_token",
 _BROKEN = frozenset({"abort", "error", "content_filter", "cancelled", "timeout"})
 """Others that servers are known to give; each is a kind of failure, finish_abort and so on."""
 
+_ERROR = re.compile(rb'\s*\{\s*("error"|"object"\s*:\s*"error")')
+"""How an answer begins that tells an error with status 200."""
 _FIELDS = (b"data", b"event", b"id", b"retry", b":")
 
 
@@ -86,6 +89,8 @@ class Answer:
         """Refuse an answer that broke off or holds nothing. Raises RequestFailed."""
         if not self._events and self._head and not self._head.lstrip(b"\xef\xbb\xbf\r\n").startswith(_FIELDS):
             text = self._head.decode(errors="replace")
+            if _ERROR.match(self._head):
+                raise RequestFailed("server_error", f"an error in place of a stream: {text}")
             raise RequestFailed("malformed", f"the answer is no stream of server-sent events: {text}")
         if not self._ended:
             raise RequestFailed("truncated", "the stream ended without [DONE] or a finish_reason")

@@ -105,7 +105,7 @@ class Listed:
     def __init__(self, prompts: list[Prompt], seed: int, digest: str) -> None:
         self._prompts, self._seed = prompts, seed
         self._order = lru_cache(maxsize=8)(self._shuffle)
-        self.notes: dict[str, Any] = {"prompts": len(prompts), "prompts_sha256": digest}
+        self.notes: dict[str, Any] = {"prompts": len(prompts), "distinct": len(prompts), "prompts_sha256": digest}
 
     def of(self, number: int) -> Prompt:
         """See `Prompts`."""

@@ -16,14 +16,16 @@ def counts_agree(evidence: Evidence) -> Iterator[Finding]:
     """Hold what the service counted against what the client sent, from the first phase on.
 
     More than was sent is somebody else's traffic, which the figures then share the service with; less than was
-    answered is answers that the service does not know of. Within 1 % and two. (AIPerf and inference-perf collect both
-    sides and compare nothing.)
+    answered is answers that the service does not know of. Within 1 % and two. What a service counted between its last
+    scrape and a restart nobody knows: then `not_restarted` tells. (AIPerf and inference-perf collect both sides and
+    compare nothing.)
     """
     if evidence.manifest.ending != "completed":
         return  # what a load that was cut off had open has no record
+    restarted = {job for job, _ in evidence.servers.restarted}
     for count in evidence.servers.counts:
         known = MEASURES[count.unit](evidence.requests) if _of_the_same(evidence, count) else None
-        if known is None:
+        if known is None or count.job in restarted:
             continue
         least, most = known
         slack = max(COUNT_SLACK, COUNT_SHARE * most)

@@ -44,6 +44,19 @@ def right_answers(evidence: Evidence) -> Iterator[Finding]:
     yield finding("right_answers", level, text, wrong=wrong, requests=window.count, kinds=kinds)
 
 
+def tokens_known(evidence: Evidence) -> Iterator[Finding]:
+    """See that all answers told their tokens, or none: rates of tokens are of those that did.
+
+    (vLLM's and AIPerf's clients count the missing ones with a tokenizer, which need not be the server's.)
+    """
+    good = evidence.measured.requests.good
+    told = ~np.isnan(good.tokens_out)
+    without = int((~told).sum())
+    if told.any() and without:
+        text = f"{without:,} of {count(len(good), 'good answer')} told no tokens: token rates are those of the others"
+        yield finding("tokens_known", "warning", text, without=without, answers=len(good))
+
+
 def recall_known(evidence: Evidence) -> Iterator[Finding]:
     """Expect recall beside the speed of a search: one without truth can be made as fast as one likes.
 
@@ -72,8 +85,8 @@ def nothing_dropped(evidence: Evidence) -> Iterator[Finding]:
 def not_cached(evidence: Evidence) -> Iterator[Finding]:
     """See that a request that was sent before does not come back in less than half the time: a cache answered it.
 
-    A load that has fewer different requests than it sends says how many (`distinct` in its notes); request number N is
-    the same as N + distinct. The medians of first and of later answers are compared where there are 30 of each, and the
+    A load that has only so many different requests says how many (`distinct` in its notes): each of them is sent once
+    before any is sent again. The medians of first and of later answers are compared where there are 30 of each, and the
     difference is beyond noise (a rank test, Mann and Whitney 1947). With fewer of one nobody can tell: a warning.
     """
     notes = evidence.load_result.get("notes")

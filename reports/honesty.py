@@ -21,6 +21,12 @@ LAG_SHARE, LAG_SECONDS = 0.05, 0.001
 LAG_SHARE_INVALID, LAG_SECONDS_INVALID = 0.25, 0.010
 CPU_SHARE = 0.90
 LOOP_LAG_SECONDS = 0.1
+STALL_SECONDS_INVALID, STALL_SHARE_INVALID = 0.25, 0.01
+
+_NOT_TRIED = {"drained", "client_limit", "client_error"}
+"""Failures of requests that never left because the client did not get that far."""
+_SLOW_SHARE = 0.25
+"""Of the timeout: where good answers took longer, those that timed out stood in the same queue."""
 
 Level = Literal["invalid", "warning"]
 
@@ -36,7 +42,8 @@ def asked_rate(evidence: Evidence) -> Iterator[Finding]:
     The count of a Poisson phase has the noise of a Poisson variable (exact tails, one in a million), that of gamma gaps
     the variance mean/burstiness (renewal theory, for many gaps), that of a constant one may miss two requests at its
     edges; beyond that 5 % are allowed. Of the requests intended, 95 % must have left
-    by the end of the phase (requested against achieved rate, as inference-perf reports it).
+    by the end of the phase (requested against achieved rate, as inference-perf reports it). One that the service did
+    not let in was tried in time too, and is a failure with a name.
     """
     for phase, seconds in _phases(evidence, open_loop=True):
         window = evidence.window([phase])
@@ -55,7 +62,9 @@ def asked_rate(evidence: Evidence) -> Iterator[Finding]:
                 f"phase {phase.name}: {window.count} requests were scheduled where about {expected:.0f} were asked for"
             )
             yield finding("asked_rate", "invalid", text, **facts)
-        sent = int((window.requests.at("sent") <= phase.ended.timestamp()).sum())
+        left, end = window.requests.at("sent"), phase.ended.timestamp()
+        not_let_in = np.isnan(left) & ~window.requests.error.among(_NOT_TRIED)
+        sent = int(((left <= end) | not_let_in).sum())
         if window.count - sent > max(RATE_SHARE * window.count, 2.0):
             share = display(sent / window.count, "ratio")
             text = f"phase {phase.name}: only {sent} of {window.count} requests ({share}) left before its end"
@@ -68,9 +77,10 @@ def kept_up(evidence: Evidence) -> Iterator[Finding]:
     Beyond the service's capacity requests pile up and latency grows with the length of the phase, so that no percentile
     describes the service. The backlog is compared between the middle and the end of the phase, because a phase that
     starts cold must first fill the system. It may grow by 5 % of what came in meanwhile, and by its own noise (two
-    Poisson counts of requests in progress).
+    Poisson counts of requests in progress). Requests that timed out count as open where good answers were nearly as
+    slow, since a client that gives up keeps a queue short that has no end.
     """
-    starts, ends = evidence.requests.at("intended"), evidence.requests.at("done")
+    starts, ends = evidence.requests.at("intended"), _ends(evidence)
     for phase, seconds in _phases(evidence, open_loop=True):
         window = evidence.window([phase])
         if not window.count:
@@ -94,6 +104,15 @@ def kept_up(evidence: Evidence) -> Iterator[Finding]:
         elif after > max(RATE_SHARE * window.count, noise(after)):
             text = f"phase {phase.name}: {after} of {window.count} requests were still open at its end"
             yield finding("kept_up", "warning", text, **facts)
+
+
+def _ends(evidence: Evidence) -> Floats:
+    """Return when requests ended, as `kept_up` counts."""
+    ends, window = evidence.requests.at("done"), evidence.measured
+    good = window.times("latency")
+    if len(good) and float(np.median(good)) <= _SLOW_SHARE * evidence.recipe.load.timeout:
+        return ends
+    return np.where(evidence.requests.error.among({"timeout"}), np.inf, ends)
 
 
 def little(evidence: Evidence) -> Iterator[Finding]:
@@ -168,7 +187,9 @@ def client_lag(evidence: Evidence) -> Iterator[Finding]:
 def client_cpu(evidence: Evidence) -> Iterator[Finding]:
     """See that the client had CPU to spare: one event loop can use one core, a tool all (locust warns at 90 % too).
 
-    A loop that stood still for 0.1 s is worth a warning: what it measured meanwhile is late by that.
+    A loop that stood still for 0.1 s is worth a warning: what it measured meanwhile is late by that. Users of a closed
+    loop that stood still send nothing and are late for nothing, so that no lag tells it: over 0.25 s and 1 % of the
+    phase make the run INVALID (a rate is too low by that share, and a p99 may be of the client).
     """
     for phase in evidence.manifest.phases:
         seconds = (phase.ended - phase.started).total_seconds()
@@ -181,8 +202,11 @@ def client_cpu(evidence: Evidence) -> Iterator[Finding]:
             text = f"phase {phase.name}: the load process used {used / seconds:.0%} of {of}: it was the bottleneck"
             yield finding("client_cpu", "invalid", text, phase=phase.name, cpu_cores=round(used / seconds, 3))
         if loop is not None and loop > LOOP_LAG_SECONDS:
+            closed = phase.rate is None and loop > max(STALL_SECONDS_INVALID, STALL_SHARE_INVALID * seconds)
             text = f"phase {phase.name}: the client's event loop stood still for {display(loop, 's')}"
-            yield finding("client_cpu", "warning", text, phase=phase.name, loop_lag_max_seconds=loop)
+            text += ", and no user sent anything meanwhile" if closed else ""
+            level: Level = "invalid" if closed else "warning"
+            yield finding("client_cpu", level, text, phase=phase.name, loop_lag_max_seconds=loop)
 
 
 def _within(moments: np.ndarray[Any, np.dtype[np.float64]], begin: float, end: float) -> int:

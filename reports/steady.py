@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reports.answers import not_cached
 from reports.evidence import Evidence
 from reports.honesty import Level, finding, kept_up
 from reports.statistics import Floats
@@ -44,8 +45,11 @@ def steady(evidence: Evidence) -> Iterator[Finding]:
     With a trend a percentile depends on how long the phase was. The slope must be beyond noise (Student's t of the
     least-squares slope; GuideLLM's over-saturation test looks at the same slope at 95 %), and change the median by over
     50 % of itself from the first to the last part to be INVALID, by over 25 % for a warning. A phase that the service
-    did not keep up with has such a trend by itself, and `kept_up` tells it.
+    did not keep up with has such a trend by itself, and `kept_up` tells it; so has one whose later requests a cache
+    answered, and `not_cached` does.
     """
+    if _cached(evidence):
+        return
     told = {found.evidence["phase"] for found in kept_up(evidence) if found.level == "invalid"}
     for parts in _phases(evidence):
         if parts.phase.name in told:
@@ -69,8 +73,10 @@ def warmed_up(evidence: Evidence) -> Iterator[Finding]:
 
     Only the first measured phase of a run is looked at. The median of its first part must not lie above those of the
     others beyond their own scatter (a prediction interval) and by over 50 % (INVALID) or 25 % (warning). MLPerf and fio
-    (`ramp_time`) leave a warm-up out of the measured time.
+    (`ramp_time`) leave a warm-up out of the measured time. A cache that fills is no warm-up: `not_cached` tells it.
     """
+    if _cached(evidence):
+        return
     for parts in list(_phases(evidence))[:1]:
         first, rest = float(parts.medians[0]), parts.medians[1:]
         usual = float(rest.mean())
@@ -84,6 +90,11 @@ def warmed_up(evidence: Evidence) -> Iterator[Finding]:
             f"{display(first, 's')}, later {display(usual, 's')}: put a phase `warmup` before it"
         )
         yield finding("warmed_up", level, text, excess_ratio=round(excess, 4), **parts.facts())
+
+
+def _cached(evidence: Evidence) -> bool:
+    """Tell whether later requests were quicker because a cache answered them."""
+    return any(found.level == "invalid" for found in not_cached(evidence))
 
 
 def _phases(evidence: Evidence) -> Iterator[_Parts]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from reports import objectives, scenario, search, tools
+from reports import objectives, operations, scenario, search, tools
 from reports.evidence import Evidence
 from reports.sources import Source
 from reports.statistics import Quantile
@@ -32,6 +32,7 @@ def summarise(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
         "notes": manifest.notes,
         "headline": [row for row in _headlines(evidence) if row["value"] is not None],
         "measured": figures(window),
+        "operations": {name: figures(part) for name, part in operations.windows(evidence).items()},
         "phases": {phase.name: _phase(evidence, phase) for phase in manifest.phases},
         "search": search.summary(evidence),
         "objectives": [

@@ -18,6 +18,7 @@ from runs.manifest import Finding, Process, Verdict
 Rule = Callable[[Evidence], Iterator[Finding]]
 
 FAILED_SHARE = 0.01
+RETRIED_SHARE = 0.01
 HEADLINE = (("latency", 0.99), ("ttft", 0.99))
 _ENDINGS = {
     "failed": "the run failed",
@@ -78,6 +79,21 @@ def failures(evidence: Evidence) -> Iterator[Finding]:
     level: Level = "invalid" if window.error_ratio > allowed else "warning"
     facts = {"failed": window.failed, "requests": window.count, "failed_ratio": window.error_ratio}
     yield finding("failures", level, text, allowed_ratio=allowed, errors=window.errors, **facts)
+
+
+def retried(evidence: Evidence) -> Iterator[Finding]:
+    """See that few requests had to be sent a second time, on a new connection.
+
+    A server may close a kept connection that was idle for long; one that does so under more than 1 % of the requests
+    loses them, which the second try hides. The time of both tries is in the latency.
+    """
+    window = evidence.measured
+    if window.retries > max(2.0, RETRIED_SHARE * window.count):
+        text = (
+            f"{window.retries:,} of {count(window.count, 'request')} had to be sent a second time: the server closed "
+            "their connections without an answer"
+        )
+        yield finding("retried", "warning", text, retries=window.retries, requests=window.count)
 
 
 def died(evidence: Evidence) -> Iterator[Finding]:
@@ -141,6 +157,7 @@ RULES: tuple[Rule, ...] = (
     completed,
     measured,
     failures,
+    retried,
     state_kept,
     honesty.asked_rate,
     honesty.kept_up,
@@ -163,6 +180,7 @@ RULES: tuple[Rule, ...] = (
     steady.warmed_up,
     steady.steady,
     answers.right_answers,
+    answers.tokens_known,
     answers.recall_known,
     answers.nothing_dropped,
     answers.not_cached,

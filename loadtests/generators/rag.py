@@ -123,6 +123,7 @@ class Rag:
         notes: dict[str, Any] = {
             "documents": len(data.base),
             "questions": len(data.queries),
+            "distinct": len(data.queries),
             "dimensions": data.base.shape[1],
             "metric": metric,
             "embed_seconds": round(took, 3),

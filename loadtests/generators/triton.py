@@ -107,7 +107,7 @@ class Triton:
             "inputs": {spec.name: f"{spec.datatype} {list(spec.shape)}" for spec in told.inputs},
             "outputs": {spec.name: f"{spec.datatype} {list(spec.shape)}" for spec in told.outputs},
             "batch": self._options.batch,
-            "different_requests": len(self._pool),
+            "distinct": len(self._pool),
             "request_bytes": round(sum(len(each.request.body) for each in self._pool) / len(self._pool)),
         }
 

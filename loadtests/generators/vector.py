@@ -108,6 +108,7 @@ class Vector:
             "vectors": len(data.base),
             "dimensions": data.base.shape[1],
             "queries": len(data.queries),
+            "distinct": len(data.queries) * len(self._ways),
             "metric": metric,
             "dataset_sha256": await asyncio.to_thread(data.digest),
             "oracle_sha256": oracle.digest(),

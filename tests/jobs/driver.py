@@ -94,9 +94,12 @@ class Driver:
 
     def kill(self, name: str) -> None:
         """kill -9 the recorded process of that name."""
+        os.kill(self.pid(name), signal.SIGKILL)
+
+    def pid(self, name: str) -> int:
+        """Return the recorded process of that name."""
         manifest = self.manifest()
-        pids = [p["pid"] for p in [*manifest["processes"], manifest["supervisor"]] if p["name"] == name]
-        os.kill(pids[0], signal.SIGKILL)
+        return next(p["pid"] for p in [*manifest["processes"], manifest["supervisor"]] if p["name"] == name)
 
     def left(self) -> list[tuple[int, str]]:
         """Return what still runs of any run in this place."""

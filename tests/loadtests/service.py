@@ -13,6 +13,7 @@ import math
 import random
 import struct
 import time
+from typing import Any
 
 import uvloop
 
@@ -28,13 +29,17 @@ class Connection:
         """Answer requests until one side closes."""
         try:
             while True:
-                head = await self.reader.readuntil(b"\r\n\r\n")
+                first = await self.reader.readexactly(1)
+                if first == b"\x16":  # the hello of TLS, which we do not speak
+                    self.whole("no", 400)
+                    return
+                head = first + await self.reader.readuntil(b"\r\n\r\n")
                 length = next(
                     (int(line[15:]) for line in head.lower().split(b"\r\n") if line[:15] == b"content-length:"), 0
                 )
                 self.body = await self.reader.readexactly(length)
                 name, *pairs = head.split(b" ")[1].decode().split("/")[1].split(",")
-                figures = {key: float(value) for key, value in (pair.split("=") for pair in pairs)}
+                figures = {key: _figure(value) for key, value in (pair.split("=") for pair in pairs)}
                 self.head = head
                 if not await getattr(self, name)(**figures):
                     return
@@ -276,6 +281,13 @@ class Connection:
         self.send(b"data: [DONE]\n\n")
         self.writer.write(b"0\r\n\r\n")
         return True
+
+
+def _figure(text: str) -> Any:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 async def _until(due: float) -> None:

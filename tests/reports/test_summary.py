@@ -32,7 +32,7 @@ def test_names_are_stable() -> None:
     facts = summarise(made.llm_rows(), objectives={"ttft_p95": 0.5})
     assert list(facts) == [
         *("schema_version", "id", "recipe", "generator", "ending", "reason", "valid", "findings", "notes", "headline"),
-        *("measured", "phases", "search", "objectives", "coverage", "sources", "timings_seconds"),
+        *("measured", "operations", "phases", "search", "objectives", "coverage", "sources", "timings_seconds"),
     ]
     measured = facts["measured"]
     assert isinstance(measured, dict)

@@ -130,6 +130,12 @@ STALE = "values up to 12 s old (median 0.5 s)"
 DOUBTFUL: dict[str, Callable[[], Verdict]] = {
     "sources": lambda: judged(sources=(sidecars.source("gpu", faults=(STALE,)),)),
     "tool_told": lambda: judged(load_result={"warnings": ["k6's series did not arrive"]}),
+    "retried": lambda: judged(
+        [one | {"retries": int(index % 50 == 0)} for index, one in enumerate(made.steady_rows())]
+    ),
+    "tokens_known": lambda: judged(
+        [one | {"tokens_out": 3 if index % 50 else None} for index, one in enumerate(made.steady_rows())]
+    ),
 }
 """Rules that first of all warn."""
 
@@ -334,6 +340,30 @@ def test_lag_is_held_against_the_first_token() -> None:
     assert "client_lag" in reasons(judged(rows))
 
 
+def test_users_that_stood_still_with_their_client_are_invalid() -> None:
+    """A closed loop has no lag to tell that its client stood still for half a second of thirty."""
+    rows = [*made.closed_loop("steady", 5.0, 30.0, users=8, took=0.05, think=0.1)]
+    for loop, level in ((0.2, "warning"), (0.5, "invalid")):
+        result = {"phases": [{"name": "steady", "cpu_seconds": 1.0, "loop_lag_max": loop}]}
+        found = judged(rows, phases=(CLOSED,), load_result=result)
+        assert [(finding.rule, finding.level) for finding in found.findings] == [("client_cpu", level)]
+
+
+def test_a_restart_is_not_told_as_lost_counts() -> None:
+    """What a service counted before it began anew and after its last scrape is lost: that is the restart's doing."""
+    counts = (Count("vllm:request_success_total", "requests", "llm", 300),)
+    found = judged(servers=Servers(counts=counts, restarted=(("llm", "n0:1"),)))
+    assert reasons(found) == {"not_restarted"}
+
+
+def test_a_cache_that_fills_is_no_warm_up() -> None:
+    """Where repeated requests are quick because they were asked before, that alone is the reason."""
+    rows = [one for one in made.steady_rows() if one["phase"] == "steady"]
+    rows = [one | {"done": one["intended"] + (0.5 if index < 60 else 0.01)} for index, one in enumerate(rows)]
+    assert reasons(judged(rows, load_result={"notes": {"distinct": 60}})) == {"not_cached"}
+    assert reasons(judged(rows)) == {"warmed_up"}
+
+
 def test_stalled_event_loop_is_a_warning() -> None:
     """A client that stood still for half a second measured late."""
     found = judged(load_result={"phases": [{"name": "steady", "cpu_seconds": 1.0, "loop_lag_max": 0.5}]})
@@ -425,3 +455,22 @@ def test_invalid_findings_come_first() -> None:
     """Readers see reasons before warnings."""
     found = judged(failing(0.005), coverage=made.covered(llm=9.0))
     assert [finding.level for finding in found.findings] == ["invalid", "warning"]
+
+
+def test_requests_that_time_out_in_a_queue_do_not_hide_it() -> None:
+    """A client that gives up keeps the queue as long as its timeout allows: the service keeps up no better for it."""
+    rows = overload(12.0)
+    for one in rows:
+        if one["done"] - one["intended"] > 2.0:
+            one |= {"ok": False, "error": "timeout", "done": one["intended"] + 2.0}
+    assert reasons(judged(rows, load={"timeout": 2.0})) == {"failures", "kept_up"}
+    hung = failing(0.2, "timeout")
+    assert reasons(judged(hung, load={"timeout": 2.0})) == {"failures"}
+
+
+def test_what_is_not_let_in_was_tried() -> None:
+    """A service that refuses connections is no client that sends late."""
+    rows = [one | {"ok": False, "error": "refused", "sent": None} for one in made.steady_rows()]
+    assert reasons(judged(rows)) == {"measured", "failures"}
+    rows = [one | {"ok": False, "error": "drained", "sent": None} for one in made.steady_rows()]
+    assert "asked_rate" in reasons(judged(rows))

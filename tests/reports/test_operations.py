@@ -1,0 +1,71 @@
+"""Requests of several kinds are told apart."""
+
+import numpy as np
+
+from reports import operations, summary, verdict
+from tests.reports import recording as made
+from tests.reports.test_html import Page, render
+
+EF = {"ef_search=100": (0.04, 0.99), "ef_search=20": (0.01, 0.8), "ef_search=3": (0.002, 0.3)}
+
+
+def swept() -> list[made.Row]:
+    """Make the requests of a clean run, whose operations take times and have recalls of their own."""
+    rows, names = made.steady_rows(rate=40.0), list(EF)
+    rng = np.random.default_rng(5)
+    for index, one in enumerate(rows):
+        took, recall = EF[names[index % 3]]
+        done = one["intended"] + took * float(rng.uniform(0.9, 1.1))
+        one |= {"operation": names[index % 3], "recall": recall, "done": done}
+    return rows
+
+
+def test_each_operation_has_its_own_figures() -> None:
+    """Times, failures and recall are those of the operation; counts and rates add up to those of the whole."""
+    rows = swept()
+    [bad] = [number for number, one in enumerate(rows) if one["operation"] == "ef_search=3"][-1:]
+    rows[bad] |= {"ok": False, "error": "wrong_answer"}
+    found = made.evidence(rows, phases=(made.WARMUP, made.span("steady", 5.0, 30.0, rate=40.0, arrival="poisson")))
+    facts = summary.summarise(found, verdict.judge(found))
+    parts = facts["operations"]
+    assert list(parts) == ["ef_search=3", "ef_search=20", "ef_search=100"]
+    for name, (took, recall) in EF.items():
+        assert abs(parts[name]["latency_seconds"]["p50"]["value"] / took - 1) < 0.05
+        assert abs(parts[name]["recall_mean"] - recall) < 1e-6
+    assert parts["ef_search=3"]["errors"] == {"wrong_answer": 1}
+    assert parts["ef_search=20"]["errors"] == {}
+    for figure in ("requests", "succeeded", "completed_per_second", "in_system_mean"):
+        assert abs(sum(part[figure] for part in parts.values()) - facts["measured"][figure]) < 1e-9
+
+
+def test_requests_without_an_operation_are_the_others() -> None:
+    """They stand last, under a name of their own."""
+    rows = [one | {"operation": "get" if index % 3 else None} for index, one in enumerate(made.steady_rows())]
+    found = operations.windows(made.evidence(rows))
+    assert list(found) == ["get", operations.OTHERS]
+    assert sum(window.count for window in found.values()) == made.evidence(rows).measured.count
+
+
+def test_one_operation_is_no_table() -> None:
+    """Where all requests are of a kind, the figures of the whole are its own."""
+    rows = [one | {"operation": "get"} for one in made.steady_rows()]
+    assert operations.windows(made.evidence(rows)) == {}
+    assert operations.windows(made.evidence()) == {}
+    assert operations.windows(made.evidence([])) == {}
+
+
+def test_the_page_has_the_table() -> None:
+    """A row an operation; a percentile that too few samples stand for is a dash."""
+    rows = swept()
+    words = [text.strip() for text in Page(render(made.evidence(rows))).words if text.strip()]
+    begin = words.index("By operation")
+    heads = words[begin + 1 : begin + 10]
+    assert heads == [
+        *("operation", "requests", "failed", "completed", "recall, mean", "latency p50", "p90", "p99", "failures")
+    ]
+    row = words[begin + 10 : begin + 19]
+    assert row[0] == "ef_search=3"
+    assert row[4] == "30 %"
+    assert row[7] == "-" or row[7].endswith("ms")
+    assert row[8] == "none"
+    assert "By operation" not in render(made.evidence(made.steady_rows()))
