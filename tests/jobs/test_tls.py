@@ -15,16 +15,22 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from dashcam import cli
+from grafana.datasource import UID
+from grafana.provisioning import Source
 from jobs import node
 from jobs.allocations import local
 from jobs.catalog import catalog
+from jobs.grafana import Beside
 from jobs.plan import PORTS_PER_NODE, Planner
 from jobs.probes import HttpProbe
 from loadtests import progress
 from prometheus.client import Client, PrometheusError
 from runs import reader
 from runs.directory import RunDirectory
-from runs.manifest import Node
+from runs.manifest import Manifest, Node, Process, now
+from runs.recipe import Grafana
+from tests.grafana import standin
 from tests.jobs import dcgm
 
 pytestmark = [pytest.mark.real, pytest.mark.timing]
@@ -202,6 +208,51 @@ def test_clients_say_what_is_wrong(two, tmp_path):
         Client(plan.prometheus_url, plan.prometheus_user, plan.prometheus_password).query("up")
     with pytest.raises(PrometheusError, match="CA certificate"):
         Client(plan.prometheus_url, "u", plan.prometheus_password, ca_file=tmp_path / "gone").query("up")
+
+
+def test_grafana_reads_it_by_the_authority(two, tmp_path, monkeypatch):
+    """The provisioned data source works by the run's CA, copied to the node's own 0600 file, and not without."""
+    monkeypatch.setenv("GRAFANA_HOME", str(standin.install(tmp_path)))
+    plan, said = two.plan, []
+    for name, ca_file in (("with", plan.prometheus_ca), ("without", None)):
+        run = RunDirectory.create(tmp_path / name, "20260101-000000-x-abcd")
+        source = Source(plan.prometheus_url, plan.prometheus_user, plan.prometheus_password, 1.0, "2.42.0", ca_file)
+        [port] = node.free_ports(1, "127.0.0.1")
+        beside = Beside(run, Grafana(), lambda *_, port=port: port, tmp_path / name / "scratch", {}, [])
+        planned = beside.plan(Node(index=0, name="mel2001", address="127.0.0.1"), source)
+        copied = tmp_path / name / "scratch" / "grafana" / "ca.secret"
+        assert copied.exists() == (ca_file is not None)
+        program = planned.program
+        env = {n: v for n, v in os.environ.items() if n not in program.without} | dict(program.env)
+        handle = local.start(program, env, run.logs / "grafana.log")
+        try:
+            two.wait(lambda probe=program.probe: "not answer yet" not in (probe.check() or ""), "Grafana")
+            said.append(program.probe.check())
+        finally:
+            handle.stop()
+    assert said == [None, f"Grafana's data source {UID} does not work: 502 of Prometheus"]
+
+
+def test_a_manifest_is_enough(two, monkeypatch, capsys):
+    """What `run.json` tells is enough for the view, `recover` and `watch`, which names the CA and hands it on."""
+    plan = two.plan
+    ends = {
+        "prometheus": plan.prometheus_url, "prometheus_user": plan.prometheus_user,
+        "prometheus_password_file": str(plan.prometheus_password), "prometheus_ca": str(plan.prometheus_ca),
+    }  # fmt: skip
+    assert Client.of(ends).ready()
+    assert not Client.of({**ends, "prometheus_ca": ""}).ready()
+    record = Process(name="prometheus", role="prometheus", node=0, pid=1, start_ticks=1, log="x", started=now())
+    record.ready = now()
+    Manifest(
+        id=two.run.id, recipe={}, state="running", created=now(), allocation="slurm", processes=[record],
+        nodes=[Node(index=0, name="mel2001", address="127.0.0.1")], endpoints=ends,
+    ).save(two.run.manifest)  # fmt: skip
+    monkeypatch.setenv("DASHCAM_SITE", "lab")
+    assert cli.main(["watch", str(two.run.path), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["ca"] == plan.prometheus_ca.read_text()
+    assert facts["url"].startswith("https://")
 
 
 def test_secrets_are_where_they_vanish(two):
