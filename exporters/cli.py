@@ -12,12 +12,12 @@ from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
-from exporters.channel import context_of
 from exporters.collector import Context, Late, Malformed, OptionError
 from exporters.registry import collectors, names
 from exporters.runner import CONTENT_TYPE, Runner, Watched
 from exporters.secret import TokenError, read_token
 from exporters.server import ServeError, Server, address_of, listen
+from exporters.server_channel import context_of
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 _WITHIN = 0.85

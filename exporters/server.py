@@ -12,8 +12,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
-from exporters.channel import HEAD_BYTES, Channel, Plain, Tls
 from exporters.secret import presents
+from exporters.server_channel import HEAD_BYTES, Channel, Plain, Tls
 
 RUN_HEADER = "X-Dashcam-Run"
 HEAD_WITHIN = 5.0
