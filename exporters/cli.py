@@ -5,6 +5,7 @@ import asyncio
 import difflib
 import math
 import os
+import ssl
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from exporters.registry import collectors, names
 from exporters.runner import CONTENT_TYPE, Runner, Watched
 from exporters.secret import TokenError, read_token
 from exporters.server import ServeError, Server, address_of, listen
+from exporters.server_channel import context_of
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 _WITHIN = 0.85
@@ -30,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--token-file", type=Path, metavar="FILE", help="bearer token (mode 0600) that clients must send"
     )
+    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="serve by TLS (1.2 and later): certificate, PEM")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key (PEM, mode 0600)")
     parser.add_argument("--once", action="store_true", help="print one scrape and exit")
     parser.add_argument("--root", type=Path, default=Path("/"), metavar="DIR", help="read DIR/proc and DIR/sys")
     parser.add_argument("--run-id", metavar="ID", help="watch the programs of this run, and say so in each answer")
@@ -84,15 +88,30 @@ def _serve(options: argparse.Namespace) -> int:
         raise _UsageError("--token-file is missing: nothing listens without a secret (or print once with --once)")
     runner = _runner(options)
     token = read_token(options.token_file)
+    tls = _tls(options)
     bound = listen(host, port)
     address = address_of(bound)
 
     async def forever() -> None:
-        server = Server(lambda: runner.scrape().text, CONTENT_TYPE, token, options.run_id)
+        server = Server(lambda: runner.scrape().text, CONTENT_TYPE, token, options.run_id, tls)
         await server.serve(bound, lambda: print(f"listening {address}", flush=True))  # noqa: T201 - its answer
 
     asyncio.run(forever())
     return 0
+
+
+def _tls(options: argparse.Namespace) -> ssl.SSLContext | None:
+    if (options.tls_cert is None) != (options.tls_key is None):
+        raise _UsageError("--tls-cert and --tls-key go together: give both, or none to serve without TLS")
+    if options.tls_cert is None:
+        return None
+    try:
+        return context_of(options.tls_cert, options.tls_key)
+    except OSError as error:
+        raise ServeError(
+            f"--tls-cert {options.tls_cert} with --tls-key {options.tls_key} cannot be used: "
+            f"{error.strerror or error}; give a certificate and its key in PEM"
+        ) from error
 
 
 def _runner(options: argparse.Namespace) -> Runner:

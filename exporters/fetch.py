@@ -22,8 +22,11 @@ class SourceError(Exception):
     """The source does not answer; the text says why."""
 
 
-def fetcher(url: str, option: str, auth: tuple[str, str] | None = None) -> Fetch:
-    """Return what fetches `url`, given by `option`, as user and password `auth`. Raises OptionError for a bad one."""
+def fetcher(url: str, option: str, auth: tuple[str, str] | None = None, ca_file: str | None = None) -> Fetch:
+    """Return what fetches `url`, given by `option`, as user and password `auth`. Raises OptionError for a bad one.
+
+    `ca_file`: the CA by which a server of https:// is known, in place of the system's.
+    """
     import requests  # noqa: PLC0415 - only this collector needs an HTTP client
 
     try:
@@ -31,11 +34,12 @@ def fetcher(url: str, option: str, auth: tuple[str, str] | None = None) -> Fetch
     except requests.RequestException as error:
         raise OptionError(f"--{option} {url!r} is not an address: {error}") from error
     if not url.startswith(("http://", "https://")) or "@" in (prepared.url or "").split("/")[2]:
-        raise OptionError(f"--{option} must be http://HOST:PORT/metrics, without a password in it")
+        raise OptionError(f"--{option} must be http[s]://HOST:PORT/metrics, without a password in it")
     session = requests.Session()
     # A proxy of the environment, or a password in ~/.netrc, is not meant for a GPU of this node.
     session.trust_env = False
     session.auth = auth
+    session.verify = ca_file or True
 
     def fetch() -> bytes:
         deadline = time.monotonic() + _TOTAL
@@ -46,7 +50,7 @@ def fetcher(url: str, option: str, auth: tuple[str, str] | None = None) -> Fetch
                 return _body(answer.iter_content(_CHUNK), deadline)
         except requests.Timeout as error:
             raise SourceError("it does not answer in time") from error
-        except requests.RequestException as error:
+        except OSError as error:  # requests' errors are OSErrors too, and the CA's file may be missing
             # Its text names an object's address, which would make another series at each scrape.
             raise SourceError(f"it is not to be reached: {type(error).__name__}") from error
 

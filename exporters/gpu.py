@@ -143,7 +143,8 @@ def _devices(families: Families, census: Census) -> None:
 def _create(context: Context) -> Gpu:
     url = context.option("dcgm-url")
     smi = Smi(context.option("nvidia-smi") or "nvidia-smi", context.environment, context.seconds("gpu-every", _EVERY))
-    return Gpu(context, fetcher(url, "dcgm-url", password(context, "dcgm-password-file")) if url else None, smi)
+    auth, ca_file = password(context, "dcgm-password-file"), context.option("dcgm-ca-file")
+    return Gpu(context, fetcher(url, "dcgm-url", auth, ca_file) if url else None, smi)
 
 
 COLLECTOR = CollectorKind(
@@ -153,6 +154,7 @@ COLLECTOR = CollectorKind(
     (
         Option("dcgm-url", "URL", "dcgm-exporter's page, as http://127.0.0.1:9400/metrics"),
         Option("dcgm-password-file", "FILE", "USER:PASSWORD of that page, in a file of mode 0600"),
+        Option("dcgm-ca-file", "FILE", "CA (PEM) by which that page is known, where it is https"),
         Option("nvidia-smi", "PROGRAM", "the nvidia-smi to run (default: the one on PATH)"),
         Option("gpu-every", "SECONDS", f"how often nvidia-smi is run (default {_EVERY:g})"),
     ),

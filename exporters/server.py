@@ -5,6 +5,7 @@ import contextlib
 import errno
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -12,12 +13,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 from exporters.secret import presents
+from exporters.server_channel import HEAD_BYTES, Channel, Plain, Tls
 
 RUN_HEADER = "X-Dashcam-Run"
 HEAD_WITHIN = 5.0
 """Seconds in which a client must have sent its whole request head, and later must have taken the answer."""
 
-HEAD_BYTES = 8192
 CONNECTIONS = 256
 """Connections without a whole request; beyond that, the oldest makes room for the new one. Well below the 1,024 open
 files that many sites allow a process."""
@@ -81,12 +82,23 @@ def tell_once(loop: asyncio.AbstractEventLoop) -> None:
 
 
 class Server:
-    """Serves what `render` returns at /metrics, to those who present `token`. One request a connection."""
+    """Serves what `render` returns at /metrics, to those who present `token`. One request a connection.
 
-    def __init__(self, render: Render, content_type: str, token: str, run_id: str | None = None) -> None:
+    With `tls` it speaks TLS, and nothing else.
+    """
+
+    def __init__(
+        self,
+        render: Render,
+        content_type: str,
+        token: str,
+        run_id: str | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._render = render
         self._content_type = content_type
         self._token = token
+        self._tls = tls
         self._run_header = f"{RUN_HEADER}: {run_id}\r\n" if run_id else ""
         self._waiting: OrderedDict[asyncio.StreamWriter, None] = OrderedDict()
         self._scrapes = asyncio.Semaphore(_SCRAPES)
@@ -104,17 +116,17 @@ class Server:
         server.close()
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        channel: Channel = Plain(reader, writer) if self._tls is None else Tls(reader, writer, self._tls)
         self._waiting[writer] = None
         if len(self._waiting) > CONNECTIONS:
             self._waiting.popitem(last=False)[0].transport.abort()
         try:
             async with asyncio.timeout(HEAD_WITHIN):
-                head = await reader.readuntil(b"\r\n\r\n")
+                head = await channel.head()
             self._waiting.pop(writer, None)
             answer = await self._answer(head)
             async with asyncio.timeout(HEAD_WITHIN):
-                writer.write(answer)
-                await writer.drain()
+                await channel.send(answer)
                 writer.close()
                 await writer.wait_closed()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):

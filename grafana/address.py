@@ -23,13 +23,18 @@ _LOGIN_HOST = "LOGIN-HOST"
 
 
 class Address(Strict):
-    """A page of a run, as `dashcam watch --json` tells it. `here`: it runs on the machine that was asked."""
+    """A page of a run, as `dashcam watch --json` tells it. `here`: it runs on the machine that was asked.
+
+    `ca_file`: the CA by which a page of https is known, where the run directory is; `ca`: the same in PEM.
+    """
 
     run: str
     what: Literal["grafana", "prometheus"]
-    url: str = Field(pattern=r"^http://[^/\s]+$")
+    url: str = Field(pattern=r"^https?://[^/\s]+$")
     user: str
     password_file: str
+    ca_file: str | None = None
+    ca: str | None = None
     node: Word
     here: bool
     site: str
@@ -50,6 +55,10 @@ class Address(Strict):
     def answers(self) -> str:
         """A path that answers whoever asks, if only by 401."""
         return _ANSWERS[self.what]
+
+    def local(self, port: int) -> str:
+        """Return its URL at the near end of a tunnel."""
+        return f"{urlsplit(self.url).scheme}://127.0.0.1:{port}"
 
     @property
     def loopback(self) -> bool:
@@ -84,6 +93,7 @@ def of(manifest: Manifest, site: Site, user: str) -> Address | None:
             "url": ends[what],
             "user": ends[f"{what}_user"],
             "password_file": ends[f"{what}_password_file"],
+            "ca_file": ends.get(f"{what}_ca"),
             "node": node,
             "here": _short(node) == _short(socket.gethostname()),
             "site": site.name,
@@ -142,6 +152,8 @@ def describe(address: Address) -> str:
     """Tell a person where the page is, where its password is, and how to get there."""
     lines = [f"{address.title} of {address.run}: {address.url}"]
     lines.append(f"  user {address.user}, password in {address.password_file}")
+    if address.ca_file is not None:
+        lines.append(f"  certificate by the run's own CA, {address.ca_file}: a browser that is not given it warns")
     if address.here:
         return "\n".join(lines)
     ssh, port = Ssh(address), address.local_port
@@ -158,7 +170,7 @@ def describe(address: Address) -> str:
             "cannot be reached by ssh; run with `watch: {grafana: {listen: node}}`"
         )
     else:
-        lines.append(f"  then open http://127.0.0.1:{port}")
+        lines.append(f"  then open {address.local(port)}")
     if address.login is None:
         lines.append(f"  {_LOGIN_HOST} is not known: name a site profile by --site or DASHCAM_SITE")
     return "\n".join(lines)

@@ -20,17 +20,21 @@ FOLDERS = ("access-control", "alerting", "dashboards", "datasources", "plugins")
 
 @dataclass(frozen=True)
 class Source:
-    """A Prometheus as Grafana is to ask it. `interval`: seconds between scrapes; $__rate_interval is made of it."""
+    """A Prometheus as Grafana is to ask it. `interval`: seconds between scrapes; $__rate_interval is made of it.
+
+    `ca_file`: the CA by which one that speaks TLS is known.
+    """
 
     url: str
     user: str
     password_file: Path
     interval: float
     version: str
+    ca_file: Path | None = None
 
 
 def data_sources(source: Source) -> str:
-    """Return the YAML of the data source. Raises ValueError for a password file that cannot be named in it."""
+    """Return the YAML of the data source. Raises ValueError for a file that cannot be named in it."""
     milliseconds = round(source.interval * 1000)
     entry: dict[str, Any] = {
         "name": "Prometheus of the run",
@@ -51,6 +55,9 @@ def data_sources(source: Source) -> str:
             "manageAlerts": False,
         },
     }
+    if source.ca_file is not None:
+        entry["secureJsonData"]["tlsCACert"] = from_file(source.ca_file)
+        entry["jsonData"]["tlsAuthWithCACert"] = True
     return yaml.safe_dump({"apiVersion": 1, "prune": True, "datasources": [entry]}, sort_keys=False)
 
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
@@ -56,11 +57,15 @@ def _free(port: int) -> bool:
 
 
 class Tunnel:
-    """Runs `argv`, an ssh that forwards, for as long as the context lasts. `page`: a URL behind it that answers."""
+    """Runs `argv`, an ssh that forwards, for as long as the context lasts. `page`: a URL behind it that answers.
 
-    def __init__(self, argv: Sequence[str], page: str, say: Callable[[str], None]) -> None:
+    `ca_file`: the CA by which a page of https is known.
+    """
+
+    def __init__(self, argv: Sequence[str], page: str, say: Callable[[str], None], ca_file: Path | None = None) -> None:
         self._argv = tuple(argv)
         self._page = page
+        self._ca_file = ca_file
         self._say = say
         self._child: subprocess.Popen[bytes] | None = None
         self._words: IO[bytes] | None = None
@@ -136,7 +141,7 @@ class Tunnel:
             raise TunnelError(f"ssh cannot be started: {error.strerror}: install OpenSSH's client") from error
         deadline = time.monotonic() + READY_WITHIN
         while True:
-            answers = _answers(self._page)
+            answers = _answers(self._page, self._ca_file)
             if child.poll() is not None:  # asked after the answer, which could be another program's
                 raise TunnelError(self._dropped())
             if answers or over():
@@ -162,8 +167,9 @@ class Tunnel:
         return "\n  ".join([line for line in lines if line.strip("@ ")][-8:])
 
 
-def _answers(page: str) -> bool:
+def _answers(page: str, ca_file: Path | None) -> bool:
     with requests.Session() as session:
+        session.verify = True if ca_file is None else str(ca_file)
         session.trust_env = False  # a proxy must not stand between us and our own tunnel
         try:
             return session.get(page, timeout=3.0, allow_redirects=False).status_code < 500

@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import requests
@@ -159,9 +159,12 @@ def prepare(place: server.Place, credentials: Credentials, source: Source, dashb
         "key": secrets.token_urlsafe(32),
         "prometheus": source.password_file.read_text().strip(),
     }
+    if source.ca_file is not None:
+        values["ca"] = source.ca_file.read_text()
     for name, value in values.items():
         atomic.write(place.secret(name), value, mode=0o600, sync=False)
-    inner = Source(source.url, source.user, place.secret("prometheus"), source.interval, source.version)
+    ca_file = None if source.ca_file is None else place.secret("ca")
+    inner = replace(source, password_file=place.secret("prometheus"), ca_file=ca_file)
     provisioning.write(place.provisioning, inner, dashboards)
     atomic.write(place.config, server.ini(), sync=False)
     return inner

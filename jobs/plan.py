@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from grafana.provisioning import Source
 from jobs.grafana import Beside, Planned
@@ -14,13 +15,13 @@ from jobs.services import catalogue
 from jobs.services.base import Context, PlanError, ServicePlan
 from jobs.sidecars import Sidecars, find_program
 from loadtests.kinds import registry as generators
-from loadtests.plan import LoadPlan, Series, Target
+from loadtests.plan import LoadPlan, Series, Target, Tls
 from loadtests.share import processes
 from loadtests.tools.base import ToolKind
 from prometheus import remote, server
 from prometheus.config import Bearer, Scrape, write_config
 from prometheus.version import Version
-from prometheus.web import Credentials, WebFiles, write_web_config
+from prometheus.web import Certificate, Credentials, WebFiles, base_url, write_web_config
 from runs.directory import RunDirectory
 from runs.manifest import Node
 from runs.recipe import Recipe
@@ -39,6 +40,7 @@ class Plan:
     prometheus_url: str
     prometheus_user: str
     prometheus_password: Path
+    prometheus_ca: Path | None
     prometheus_data: Path
     endpoints: Mapping[str, str]
     versions: Mapping[str, str]
@@ -57,12 +59,15 @@ class Planner:
     versions: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     _sidecars: Sidecars = field(init=False)
+    _certificates: Mapping[int, Certificate] = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin with the sidecars: services are told where they listen."""
         watch = self.recipe.watch
+        self._certificates = _certificates(self.run, self.recipe, self.nodes)
         self._sidecars = Sidecars(
-            self.run, watch.exporters, watch.interval, lambda node: self._port(node, None), self.versions, self.notes
+            *(self.run, watch.exporters, watch.interval, lambda node: self._port(node, None)),
+            *(self._certificates, self.versions, self.notes),
         )
 
     def plan(self) -> Plan:
@@ -83,11 +88,17 @@ class Planner:
                 scrapes += [scrape] if scrape else []
         head = self.nodes[0]
         address = f"{head.address}:{self._port(head, None)}"
-        web = write_web_config(self.run.live, "prometheus", Credentials.generate())
-        series = Series(url=f"http://{address}", user=web.credentials.user, password_file=web.password_file)
+        certificate = self._certificates.get(head.index)
+        web = write_web_config(self.run.live, "prometheus", Credentials.generate(), certificate)
+        series = Series(
+            url=base_url(address, certificate),
+            user=web.credentials.user,
+            password_file=web.password_file,
+            ca_file=certificate and certificate.ca_file,
+        )
         load, scrape, go_file = self._load({name: service.target for name, service in services.items()}, series)
         scrapes.append(scrape)
-        prometheus = self._prometheus(scrapes, address, web)
+        prometheus = self._prometheus(scrapes, series, web)
         beside = self._grafana(series)
         for service in services.values():
             self.versions.update(service.versions)
@@ -100,6 +111,7 @@ class Planner:
             prometheus_url=series.url,
             prometheus_user=series.user,
             prometheus_password=series.password_file,
+            prometheus_ca=series.ca_file,
             prometheus_data=self.scratch / "prometheus",
             endpoints=beside.endpoints if beside else {},
             versions=self.versions,
@@ -134,6 +146,7 @@ class Planner:
             port=lambda asked: self._port(node, asked),
             secret=self.run.secret,
             otlp_grpc=lambda: self._sidecars.otlp_grpc(node),
+            certificate=self._certificates.get(node.index),
             gpus=node.facts.get("gpus"),
         )
         return kind.plan(context, kind.Options.model_validate(service.options))
@@ -151,7 +164,7 @@ class Planner:
         if mismatch := generators()[load.generator].mismatch(protocols):
             raise PlanError(f"load.generator {mismatch}: see the protocols of {', '.join(self.recipe.targets)}")
         port, token, go_file = self._port(node, None), self._sidecars.token("load"), self.run.live / "go"
-        address = f"{node.address}:{port}"
+        address, certificate = f"{node.address}:{port}", self._certificates.get(node.index)
         shards = [processes(load, 1 + len(others), int(each.facts.get("cores", 1))) for each in (node, *others)]
         plan = LoadPlan(
             run_id=self.run.id,
@@ -163,6 +176,7 @@ class Planner:
             output=self.run.load,
             listen=address,
             token_file=token,
+            tls=Tls.model_validate(certificate, from_attributes=True) if certificate else None,
             prometheus=series,
             go_file=go_file,
         )
@@ -174,7 +188,12 @@ class Planner:
             node=node.index,
             argv=(sys.executable, "-P", "-m", "loadtests", str(path)),
             env=self._sidecars.telemetry(node, "load"),
-            probe=HttpProbe(f"http://{address}/metrics", token_file=token, run_id=self.run.id),
+            probe=HttpProbe(
+                f"{base_url(address, certificate)}/metrics",
+                token_file=token,
+                run_id=self.run.id,
+                ca_file=series.ca_file,
+            ),
             port=port,
             stop_within=load.drain + 5.0,
         )
@@ -192,18 +211,21 @@ class Planner:
             )
             for place, other in enumerate(others, 1)
         )
-        scrape = Scrape(job="load", role="load", node=node.name, address=address, auth=Bearer(token))
+        scrape = Scrape(
+            job="load", role="load", node=node.name, address=address, auth=Bearer(token), ca_file=series.ca_file
+        )
         return (program, *followers), scrape, go_file
 
     def _grafana(self, series: Series) -> Planned | None:
         watch = self.recipe.watch
         source = Source(
-            series.url, series.user, series.password_file, watch.interval, self.versions.get("prometheus", "")
+            *(series.url, series.user, series.password_file, watch.interval),
+            *(self.versions.get("prometheus", ""), series.ca_file),
         )
         beside = Beside(self.run, watch.grafana, self._port, self.scratch, self.versions, self.notes)
         return beside.plan(self.nodes[0], source)
 
-    def _prometheus(self, scrapes: Sequence[Scrape], address: str, web: WebFiles) -> Program:
+    def _prometheus(self, scrapes: Sequence[Scrape], series: Series, web: WebFiles) -> Program:
         binary = find_program("prometheus")
         version = Version.of(binary)
         self.versions["prometheus"] = str(version)
@@ -220,6 +242,7 @@ class Planner:
             version=version,
             store=store,
         )
+        address = urlsplit(series.url).netloc
         return Program(
             name="prometheus",
             role="prometheus",
@@ -228,8 +251,27 @@ class Planner:
                 server.live_command(binary, config, self.scratch / "prometheus", address, web.config, flush=flush)
             ),
             probe=HttpProbe(
-                f"http://{address}/-/ready", basic=(web.credentials.user, web.password_file), refuses_strangers=True
+                f"{series.url}/-/ready",
+                basic=(web.credentials.user, web.password_file),
+                refuses_strangers=True,
+                ca_file=series.ca_file,
             ),
             port=int(address.rpartition(":")[2]),
             stop_within=20.0,
         )
+
+
+def _certificates(run: RunDirectory, recipe: Recipe, nodes: Sequence[Node]) -> dict[int, Certificate]:
+    """Issue a certificate for each node's index; none where nothing of the run crosses a network."""
+    if len(nodes) == 1:
+        return {}
+    from prometheus.certificates import Authority  # noqa: PLC0415 - cryptography, needed by runs of several nodes only
+
+    authority = Authority(run.live, run.id, recipe.allocation.time)
+    # The head's answers at the near end of a tunnel too.
+    return {
+        node.index: authority.issue(
+            f"node-{node.index}", (node.address, node.name, *(() if node.index else ("localhost", "127.0.0.1")))
+        )
+        for node in nodes
+    }

@@ -13,7 +13,8 @@ class HttpProbe:
     """Ready when `url` answers 200 to our secret; a program without it cannot be ours.
 
     `refuses_strangers` also asks once without the secret: who answers that is not the program that we started.
-    `run_id`, where given, must come back in the answer's X-Dashcam-Run header.
+    `run_id`, where given, must come back in the answer's X-Dashcam-Run header. `ca_file`: the CA by which a server of
+    ours that speaks TLS is known.
     """
 
     url: str
@@ -22,6 +23,7 @@ class HttpProbe:
     run_id: str | None = None
     refuses_strangers: bool = False
     timeout: float = 2.0
+    ca_file: Path | None = None
 
     def check(self) -> str | None:
         """See `jobs.program.Probe`."""
@@ -30,6 +32,7 @@ class HttpProbe:
         try:
             with requests.Session() as session:
                 session.trust_env = False  # a site's proxy must not stand between us and our own node
+                session.verify = True if self.ca_file is None else str(self.ca_file)
                 answer = session.get(self.url, headers=headers, auth=auth, timeout=self.timeout)
                 if answer.status_code in {401, 403}:
                     return f"{self.url} refuses our secret: another program holds the port"
@@ -42,5 +45,7 @@ class HttpProbe:
                     if stranger.status_code not in {401, 403}:
                         return f"{self.url} answers without our secret: another program holds the port"
         except requests.RequestException as error:
-            return f"{self.url} does not answer yet ({type(error).__name__})"
+            foreign = isinstance(error, requests.exceptions.SSLError)
+            why = "does not show the run's certificate: another program holds the port"
+            return f"{self.url} {why if foreign else f'does not answer yet ({type(error).__name__})'}"
         return None

@@ -61,7 +61,7 @@ def _prometheus(manifest: Manifest, scratch: Path, *, here: bool) -> tuple[Clien
     alive = [p for p in manifest.processes if p.role == "prometheus" and identity.alive(p.pid, p.start_ticks)]
     if not (here and alive and "prometheus" in ends):
         return None, data
-    return Client(ends["prometheus"], ends["prometheus_user"], Path(ends["prometheus_password_file"])), data
+    return Client.of(ends), data
 
 
 def stop_recorded(manifest: Manifest, processes: list[Process]) -> None:

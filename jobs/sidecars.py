@@ -14,7 +14,7 @@ from jobs.services.base import PlanError
 from prometheus import server
 from prometheus.config import Basic, Bearer, Scrape
 from prometheus.version import Version
-from prometheus.web import Credentials, WebFiles, write_web_config
+from prometheus.web import Certificate, Credentials, WebFiles, base_url, write_web_config
 from runs.directory import RunDirectory
 from runs.manifest import Node
 
@@ -28,15 +28,19 @@ Part = tuple[Program, Scrape | None]
 
 @dataclass
 class Sidecars:
-    """Plans the sidecars `wanted` of any node; what it needed to know goes into `versions` and `notes`."""
+    """Plans the sidecars `wanted` of any node; what it needed to know goes into `versions` and `notes`.
+
+    `certificates`: what the servers of a node show, by its index; a node without one speaks plain HTTP.
+    """
 
     run: RunDirectory
     wanted: Sequence[str]
     interval: float
     port: Callable[[Node], int]
+    certificates: Mapping[int, Certificate]
     versions: MutableMapping[str, str]
     notes: list[str]
-    _webs: dict[str, WebFiles] = field(default_factory=dict)
+    _credentials: dict[str, Credentials] = field(default_factory=dict)
     _receivers: dict[tuple[str, int], str] = field(default_factory=dict)
     """Addresses of the OTLP receivers by protocol and node: told to services before the sidecars are planned."""
 
@@ -97,34 +101,42 @@ class Sidecars:
             self._receivers[key] = f"{node.address}:{self.port(node)}"
         return self._receivers[key]
 
-    def _web(self, name: str) -> WebFiles:
-        """One secret for all nodes, so that one scrape config serves them all."""
-        if name not in self._webs:
-            self._webs[name] = write_web_config(self.run.live, name, Credentials.generate())
-        return self._webs[name]
+    def _web(self, name: str, node: Node) -> WebFiles:
+        """One secret for all nodes, so that one scrape config serves them all; a certificate for each."""
+        credentials = self._credentials.setdefault(name, Credentials.generate())
+        certificate = self.certificates.get(node.index)
+        return write_web_config(self.run.live, name, credentials, certificate, place=f"-{node.index}")
+
+    def _ca(self, node: Node) -> Path | None:
+        certificate = self.certificates.get(node.index)
+        return None if certificate is None else certificate.ca_file
+
+    def _url(self, address: str, node: Node) -> str:
+        return base_url(address, self.certificates.get(node.index))
 
     def _node_exporter(self, node: Node) -> Part:
         binary = find_program(NODE_EXPORTER, "node_exporter")
         self.versions["node_exporter"] = str(Version.of(binary))
-        web, port = self._web("node-exporter"), self.port(node)
+        web, port = self._web("node-exporter", node), self.port(node)
         address = f"{node.address}:{port}"
         program = Program(
             name=f"node-exporter-{node.index}",
             role="sidecar",
             node=node.index,
             argv=tuple(server.node_exporter_command(binary, address, web.config)),
-            probe=_behind_password(f"http://{address}/", web),
+            probe=self._behind_password(f"{self._url(address, node)}/", web, node),
             port=port,
             essential=False,
         )
         auth = Basic(web.credentials.user, web.password_file)
-        return program, Scrape(job="node", role="sidecar", node=node.name, address=address, auth=auth)
+        return program, self._scrape("node", node, address, auth)
 
     def _dcgm_exporter(self, node: Node, binary: str) -> tuple[Program, tuple[str, ...]]:
         """Return dcgm-exporter and the options by which ours reads it: its page is not scraped, ours is."""
         self._dcgm_version(binary)
-        web, port = self._web("dcgm-exporter"), self.port(node)
+        web, port = self._web("dcgm-exporter", node), self.port(node)
         address = f"{node.address}:{port}"
+        url, ca_file = self._url(address, node), self._ca(node)
         # It refreshes every 30 s unless told otherwise: most scrapes would repeat an old value.
         refresh = max(100, round(self.interval * 1000))
         program = Program(
@@ -132,7 +144,7 @@ class Sidecars:
             role="sidecar",
             node=node.index,
             argv=(binary, "-a", address, "-c", str(refresh), "--web-config-file", str(web.config)),
-            probe=_behind_password(f"http://{address}/health", web),
+            probe=self._behind_password(f"{url}/health", web, node),
             port=port,
             # Killed hard it can leave a GPU frozen (dcgm-exporter #84).
             stop_within=20.0,
@@ -142,7 +154,8 @@ class Sidecars:
             bonus=True,
         )
         user = self.run.secret("dcgm.password", f"{web.credentials.user}:{web.credentials.password}")
-        return program, ("--dcgm-url", f"http://{address}/metrics", "--dcgm-password-file", str(user))
+        trust = () if ca_file is None else ("--dcgm-ca-file", str(ca_file))
+        return program, ("--dcgm-url", f"{url}/metrics", "--dcgm-password-file", str(user), *trust)
 
     def _dcgm_version(self, binary: str) -> None:
         try:
@@ -172,6 +185,8 @@ class Sidecars:
             )
             if address_of_grpc := self._receivers.get(("grpc", node.index)):
                 more = (*more, "--otlp-grpc-listen", address_of_grpc)
+        if certificate := self.certificates.get(node.index):
+            more = (*more, "--tls-cert", str(certificate.cert_file), "--tls-key", str(certificate.key_file))
         program = Program(
             name=f"exporter-{node.index}",
             role="sidecar",
@@ -180,15 +195,23 @@ class Sidecars:
                 *(sys.executable, "-P", "-m", "exporters", *names, "--listen", address, "--token-file", str(token)),
                 *("--run-id", self.run.id, "--timeout", timeout, *more),
             ),
-            probe=HttpProbe(f"http://{address}/metrics", token_file=token, run_id=self.run.id),
+            probe=HttpProbe(
+                f"{self._url(address, node)}/metrics",
+                token_file=token,
+                run_id=self.run.id,
+                ca_file=self._ca(node),
+            ),
             port=port,
             essential=False,
         )
-        return program, Scrape(job="exporter", role="sidecar", node=node.name, address=address, auth=Bearer(token))
+        return program, self._scrape("exporter", node, address, Bearer(token))
 
+    def _scrape(self, job: str, node: Node, address: str, auth: Basic | Bearer) -> Scrape:
+        return Scrape(job=job, role="sidecar", node=node.name, address=address, auth=auth, ca_file=self._ca(node))
 
-def _behind_password(url: str, web: WebFiles) -> HttpProbe:
-    return HttpProbe(url, basic=(web.credentials.user, web.password_file), refuses_strangers=True)
+    def _behind_password(self, url: str, web: WebFiles, node: Node) -> HttpProbe:
+        basic = (web.credentials.user, web.password_file)
+        return HttpProbe(url, basic=basic, refuses_strangers=True, ca_file=self._ca(node))
 
 
 def find_program(*names: str) -> str:

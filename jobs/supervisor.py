@@ -138,6 +138,7 @@ class Supervisor:
                 "prometheus": plan.prometheus_url,
                 "prometheus_user": plan.prometheus_user,
                 "prometheus_password_file": str(plan.prometheus_password),
+                **({} if plan.prometheus_ca is None else {"prometheus_ca": str(plan.prometheus_ca)}),
                 "prometheus_data": str(plan.prometheus_data),
                 **plan.endpoints,
             }
@@ -150,7 +151,7 @@ class Supervisor:
         self.copier.start()
         self.crew.bring_up(plan.first)
         timings["start_to_services_ready"] = round(time.monotonic() - begin, 3)
-        self.client = Client(plan.prometheus_url, plan.prometheus_user, plan.prometheus_password)
+        self.client = Client.of(self.journal.manifest.endpoints)
         self.crew.bring_up(plan.load)
         patience = max(
             (self.recipe.services[name].ready_within for name in self.recipe.targets), default=TARGETS_WITHIN

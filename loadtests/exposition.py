@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import ssl
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -23,10 +24,11 @@ async def serve(
     *,
     before: Callable[[], Awaitable[None]] | None = None,
     join: Handler | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> web.AppRunner:
     """Serve `registry` at host:port `listen`; returns what `cleanup()` ends. Raises OSError (port taken).
 
-    `before` is awaited ahead of each scrape; `join` answers those who come to JOIN_PATH.
+    `before` is awaited ahead of each scrape; `join` answers those who come to JOIN_PATH. With `tls` it speaks TLS only.
     """
     expected = f"Bearer {token}".encode()
 
@@ -54,7 +56,7 @@ async def serve(
     await runner.setup()
     host, _, port = listen.rpartition(":")
     try:
-        await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
+        await web.TCPSite(runner, host.strip("[]") or None, int(port), ssl_context=tls).start()
     except OSError:
         await runner.cleanup()
         raise

@@ -1,6 +1,7 @@
 """HTTP as load generators need it: no queue of its own, times stamped as things happen, failures with a name."""
 
 import errno
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -21,10 +22,11 @@ _LARGEST = 64 * 2**20
 class HttpClient:
     """Sends requests with kept connections; one that the server has just closed is tried again on a new one, once."""
 
-    def __init__(self, headers: Mapping[str, str] | None = None) -> None:
-        """Headers go with each request. Made inside a running loop."""
+    def __init__(self, headers: Mapping[str, str] | None = None, tls: ssl.SSLContext | bool = True) -> None:
+        """Headers go with each request; `tls` is aiohttp's `ssl`. Made inside a running loop."""
         # An encoded answer would cost the client CPU, and its bytes could not be compared.
         self._headers = {"Accept-Encoding": "identity", **(headers or {})}
+        self._tls = tls
         self._kept = self._session(keep=True)
         self._fresh = self._session(keep=False)
 
@@ -34,7 +36,7 @@ class HttpClient:
         trace.on_connection_reuseconn.append(_on_reused)
         return aiohttp.ClientSession(
             # The default limit of 100 would queue requests unseen.
-            connector=aiohttp.TCPConnector(limit=0, force_close=not keep),
+            connector=aiohttp.TCPConnector(limit=0, force_close=not keep, ssl=self._tls),
             timeout=aiohttp.ClientTimeout(total=None),  # the engine's timeout counts
             headers=self._headers,
             trace_configs=[trace],

@@ -120,10 +120,11 @@ class _Load:
 
     async def _serve(self) -> web.AppRunner:
         parent, plan = self._parent, self._plan
+        tls = None if plan.tls is None else plan.tls.server()
         if parent is None:
-            return await exposition.serve(self._metrics.registry, plan.listen, self._token, plan.run_id)
+            return await exposition.serve(self._metrics.registry, plan.listen, self._token, plan.run_id, tls=tls)
         server = await exposition.serve(
-            parent.registry, plan.listen, self._token, plan.run_id, before=parent.refresh, join=parent.join
+            parent.registry, plan.listen, self._token, plan.run_id, before=parent.refresh, join=parent.join, tls=tls
         )
         host, port = server.addresses[0][:2]
         parent.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

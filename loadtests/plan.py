@@ -1,5 +1,6 @@
 """What the supervisor hands to the load process: one JSON file."""
 
+import ssl
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,28 @@ class Target(BaseModel):
         return None if self.secret_file is None else self.secret_file.read_text().strip()
 
 
+class Tls(BaseModel):
+    """What the load's own page is served by, in PEM: a certificate, its key, and the CA by which its shards know it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cert_file: Path
+    key_file: Path
+    ca_file: Path
+
+    def server(self) -> ssl.SSLContext:
+        """Return a server's context, TLS 1.2 and later. Raises OSError."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self.cert_file, self.key_file)
+        return context
+
+
+def trusting(ca_file: Path | None) -> ssl.SSLContext | bool:
+    """Return what aiohttp takes as `ssl`: the run's CA alone is trusted; without one, the system's. Raises OSError."""
+    return True if ca_file is None else ssl.create_default_context(cafile=str(ca_file))
+
+
 class Series(BaseModel):
     """The run's Prometheus, for tools that push their own series into it. Basic authentication."""
 
@@ -31,6 +54,7 @@ class Series(BaseModel):
     url: str
     user: str
     password_file: Path
+    ca_file: Path | None = Field(None, description="CA by which it is known, where it speaks TLS")
 
     def password(self) -> str:
         """Return the password. Raises OSError."""
@@ -53,6 +77,7 @@ class LoadPlan(BaseModel):
     output: Path = Field(description="the run's load/ directory")
     listen: str = Field(pattern=r"^.*:\d{1,5}$", description="host:port of /metrics; port 0: any free one")
     token_file: Path
+    tls: Tls | None = Field(None, description="what /metrics is served by; default: plain HTTP")
     prometheus: Series | None = Field(None, description="where tools push their own series")
     go_file: Path | None = None
     hurry: float = Field(2.0, ge=0, description="seconds that open requests may still take after SIGTERM")

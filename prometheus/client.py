@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import requests
@@ -45,15 +45,31 @@ class ActiveTarget:
 
 
 class Client:
-    """Talks to one Prometheus with basic authentication; the password is read from its file at each call."""
+    """Talks to one Prometheus with basic authentication; the password is read from its file at each call.
 
-    def __init__(self, url: str, user: str, password_file: Path, timeout: float = 30.0) -> None:
+    `ca_file`: the CA by which one that speaks TLS is known.
+    """
+
+    def __init__(
+        self, url: str, user: str, password_file: Path, timeout: float = 30.0, ca_file: Path | None = None
+    ) -> None:
         self.url = url.rstrip("/")
         self._user = user
         self._password_file = password_file
         self._timeout = timeout
         self._session = requests.Session()
         self._session.trust_env = False  # a site's proxy must not stand between us and our own node
+        if ca_file is not None:
+            self._session.verify = str(ca_file)
+
+    @classmethod
+    def of(cls, endpoints: Mapping[str, str], timeout: float = 30.0) -> Self:
+        """Return a client of the Prometheus that a manifest's `endpoints` tell of. Raises KeyError: of none."""
+        ca = endpoints.get("prometheus_ca")
+        password_file = Path(endpoints["prometheus_password_file"])
+        return cls(
+            endpoints["prometheus"], endpoints["prometheus_user"], password_file, timeout, Path(ca) if ca else None
+        )
 
     def ready(self) -> bool:
         """Tell whether it answers queries."""

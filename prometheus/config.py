@@ -37,7 +37,10 @@ class Bearer:
 
 @dataclass(frozen=True)
 class Scrape:
-    """One target. `keep` is an anchored regular expression of metric names to store; default: all."""
+    """One target. `keep` is an anchored regular expression of metric names to store; default: all.
+
+    `ca_file`: the CA by which the target, which speaks TLS, is known; None: it speaks plain HTTP.
+    """
 
     job: str
     role: str
@@ -46,6 +49,7 @@ class Scrape:
     auth: Basic | Bearer | None = None
     metrics_path: str = "/metrics"
     keep: str | None = None
+    ca_file: Path | None = None
 
     @property
     def instance(self) -> str:
@@ -113,6 +117,9 @@ def _scrape_config(name: str, scrape: Scrape, version: Version) -> dict[str, Any
     if name != scrape.job:
         config["relabel_configs"] = [{"target_label": "job", "replacement": scrape.job}]
     config["metrics_path"] = scrape.metrics_path
+    if scrape.ca_file is not None:
+        config["scheme"] = "https"
+        config["tls_config"] = {"ca_file": str(scrape.ca_file)}
     if isinstance(scrape.auth, Basic):
         config["basic_auth"] = {"username": scrape.auth.user, "password_file": str(scrape.auth.password_file)}
     elif isinstance(scrape.auth, Bearer):
@@ -130,7 +137,7 @@ def groups(scrapes: Iterable[Scrape]) -> dict[str, list[Scrape]]:
     """Return the scrape configs that `scrapes` make: targets that one can serve, by a unique name."""
     alike: dict[tuple[object, ...], list[Scrape]] = {}
     for scrape in scrapes:
-        alike.setdefault((scrape.job, scrape.metrics_path, scrape.auth, scrape.keep), []).append(scrape)
+        alike.setdefault((scrape.job, scrape.metrics_path, scrape.auth, scrape.keep, scrape.ca_file), []).append(scrape)
     named: dict[str, list[Scrape]] = {}
     for group in alike.values():
         job = group[0].job

@@ -1,8 +1,12 @@
-"""Basic authentication for programs built on Prometheus's exporter-toolkit, by their web.config.file."""
+"""Basic authentication and TLS for programs built on Prometheus's exporter-toolkit, by their web.config.file.
+
+Keys: https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md.
+"""
 
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bcrypt
 import yaml
@@ -27,6 +31,20 @@ class Credentials:
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """Files in PEM: what a node's servers show, its key, and the CA by which clients know it."""
+
+    cert_file: Path
+    key_file: Path
+    ca_file: Path
+
+
+def base_url(address: str, certificate: Certificate | None) -> str:
+    """Return the URL of a server at host:port that shows `certificate`, or none."""
+    return f"{'http' if certificate is None else 'https'}://{address}"
+
+
+@dataclass(frozen=True)
 class WebFiles:
     """Where the web.config.file (hash) and the password lie, both mode 0600."""
 
@@ -35,15 +53,25 @@ class WebFiles:
     password_file: Path
 
 
-def render(credentials: Credentials) -> str:
-    """Return a web.config.file."""
+def render(credentials: Credentials, certificate: Certificate | None = None) -> str:
+    """Return a web.config.file; with a certificate it has the server speak TLS, and nothing else."""
     hashed = bcrypt.hashpw(credentials.password.encode(), bcrypt.gensalt(_ROUNDS)).decode()
-    return yaml.safe_dump({"basic_auth_users": {credentials.user: hashed}})
+    config: dict[str, Any] = {"basic_auth_users": {credentials.user: hashed}}
+    if certificate is not None:
+        config["tls_server_config"] = {
+            "cert_file": str(certificate.cert_file), "key_file": str(certificate.key_file), "min_version": "TLS12",
+        }  # fmt: skip
+    return yaml.safe_dump(config)
 
 
-def write_web_config(directory: Path, name: str, credentials: Credentials) -> WebFiles:
-    """Write NAME.web.yml and NAME.password into `directory`. Raises OSError."""
-    files = WebFiles(credentials, directory / f"{name}.web.yml", directory / f"{name}.password")
-    atomic.write(files.config, render(credentials), mode=0o600)
+def write_web_config(
+    directory: Path, name: str, credentials: Credentials, certificate: Certificate | None = None, *, place: str = ""
+) -> WebFiles:
+    """Write NAMEPLACE.web.yml and NAME.password into `directory`. Raises OSError.
+
+    `place` tells nodes apart, each of which has a certificate of its own where all have one password.
+    """
+    files = WebFiles(credentials, directory / f"{name}{place}.web.yml", directory / f"{name}.password")
+    atomic.write(files.config, render(credentials, certificate), mode=0o600)
     atomic.write(files.password_file, credentials.password, mode=0o600)
     return files

@@ -1,14 +1,16 @@
 """`dashcam watch`: see a run while it goes: its Grafana by an ssh tunnel, and the live view."""
 
 import argparse
+import contextlib
 import getpass
 import json
 import os
 import shlex
 import signal
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -96,13 +98,18 @@ def _open(options: argparse.Namespace, found: Address, over: Callable[[], bool])
     port = free_port(options.local_port, found.local_port)
     config = ("-F", str(options.ssh_config)) if options.ssh_config else ()
     argv = Ssh(found).by(ways[0], port, (*config, *OPTIONS))
-    url = f"http://127.0.0.1:{port}"
+    url = found.local(port)
     try:
-        with Tunnel(argv, url + found.answers, lambda text: print(text, file=sys.stderr, flush=True)) as tunnel:
+        with (
+            _authority(found) as ca_file,
+            Tunnel(argv, url + found.answers, lambda text: print(text, file=sys.stderr, flush=True), ca_file) as tunnel,
+        ):
             if options.json:
                 arguments.print_json(_facts(found, url))
             else:
                 print(f"{found.title} of {found.run}: {url}\n  user {found.user}, password in {found.password_file}")
+                if ca_file is not None:
+                    print(f"  certificate by the run's own CA, here in {ca_file} while the tunnel is open")
                 print("  Ctrl-C closes the tunnel; the run goes on")
             sys.stdout.flush()
             tunnel.keep(over)
@@ -110,6 +117,18 @@ def _open(options: argparse.Namespace, found: Address, over: Callable[[], bool])
         return 0
     print(f"the run has ended: `dashcam report {found.run}`", file=sys.stderr)
     return 0
+
+
+@contextlib.contextmanager
+def _authority(found: Address) -> Iterator[Path | None]:
+    """Keep the CA of a page of https in a file of this machine, which may not have the run directory."""
+    if found.ca is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="dashcam-") as folder:
+        path = Path(folder) / "ca.pem"
+        path.write_text(found.ca)
+        yield path
 
 
 def _facts(found: Address, local_url: str | None) -> dict[str, object]:
@@ -137,6 +156,9 @@ def _wait(run: RunDirectory, site: sites.Site, over: Callable[[], bool], *, pati
     said = False
     while True:
         found = address.of(Manifest.load(run.manifest), site, getpass.getuser())
+        if found is not None and found.ca_file is not None:
+            with contextlib.suppress(OSError):  # the run may end at this moment
+                found = found.model_copy(update={"ca": Path(found.ca_file).read_text()})
         if found is not None or not patient or over():
             return found
         if not said:

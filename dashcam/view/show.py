@@ -6,7 +6,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -120,10 +119,7 @@ class _Look:
         return self._poller
 
     def _observer(self, manifest: Manifest) -> Observer:
-        ends = manifest.endpoints
-        client = self._client or Client(
-            ends["prometheus"], ends["prometheus_user"], Path(ends["prometheus_password_file"]), PATIENCE
-        )
+        client = self._client or Client.of(manifest.endpoints, PATIENCE)
         interval = float(manifest.recipe.get("watch", {}).get("interval", 1.0))
         return Observer(client, len(manifest.nodes), interval)
 

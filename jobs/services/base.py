@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from jobs.program import Program, Role
 from loadtests.plan import Target
 from prometheus.config import Scrape
+from prometheus.web import Certificate
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Context:
 
     `env` tells programs of the receiver of OTLP/HTTP already.
     """
+    certificate: Certificate | None = None
+    """What sidecars that come with the service are to show; None: they speak plain HTTP, as the service itself does."""
     gpus: int | None = None
     """GPUs of the node, as its kernel knows them; None: unknown."""
 

@@ -18,7 +18,7 @@ from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
 from loadtests.plan import Target
 from prometheus import keep
 from prometheus.config import Basic, Scrape
-from prometheus.web import Credentials, write_web_config
+from prometheus.web import Credentials, base_url, write_web_config
 from runs.recipe import Strict
 
 USER = "dashcam"
@@ -123,7 +123,9 @@ def _exporter(context: Context, binary: str, port: int, password: Path) -> tuple
     name = f"{context.name}-exporter"
     listen = context.port(None)
     credentials = Credentials.generate()
-    web = write_web_config(context.live, name, credentials)
+    certificate = context.certificate
+    ca_file = None if certificate is None else certificate.ca_file
+    web = write_web_config(context.live, name, credentials, certificate)
     program = Program(
         name=name,
         role="sidecar",
@@ -139,7 +141,10 @@ def _exporter(context: Context, binary: str, port: int, password: Path) -> tuple
             "DATA_SOURCE_PASS_FILE": str(password),
         },
         probe=HttpProbe(
-            f"http://{context.address}:{listen}/", basic=(credentials.user, web.password_file), refuses_strangers=True
+            f"{base_url(f'{context.address}:{listen}', certificate)}/",
+            basic=(credentials.user, web.password_file),
+            refuses_strangers=True,
+            ca_file=ca_file,
         ),
         port=listen,
         essential=False,
@@ -151,6 +156,7 @@ def _exporter(context: Context, binary: str, port: int, password: Path) -> tuple
         address=f"{context.address}:{listen}",
         auth=Basic(credentials.user, web.password_file),
         keep=keep.POSTGRES,
+        ca_file=ca_file,
     )
     return program, scrape
 

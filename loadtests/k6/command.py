@@ -154,6 +154,9 @@ def environment(
             "K6_PROMETHEUS_RW_PUSH_INTERVAL": "1s",
             "K6_PROMETHEUS_RW_STALE_MARKERS": "true",
         }
+        if push.series.ca_file is not None:
+            # The output takes no CA; Go does, beside the system's folders of certificates.
+            found["SSL_CERT_FILE"] = str(push.series.ca_file)
         if not push.native:
             found["K6_PROMETHEUS_RW_TREND_STATS"] = "count,sum"
         elif release < Version(2, 1):

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from loadtests.http import HttpClient
 from loadtests.outcome import Outcome, RequestFailed
-from loadtests.plan import Series
+from loadtests.plan import Series, trusting
 
 _WITHIN = 5.0
 _NATIVE_ALWAYS = (3, 9)
@@ -22,10 +22,10 @@ class Remote:
     """Asks one Prometheus. Made inside a running loop; every answer comes within 5 s or is none."""
 
     def __init__(self, series: Series) -> None:
-        """Read the password. Raises OSError."""
+        """Read the password and the CA. Raises OSError."""
         word = base64.b64encode(f"{series.user}:{series.password()}".encode()).decode()
         self._url = series.url
-        self._client = HttpClient({"Authorization": f"Basic {word}"})
+        self._client = HttpClient({"Authorization": f"Basic {word}"}, trusting(series.ca_file))
 
     async def close(self) -> None:
         """Let go of connections."""

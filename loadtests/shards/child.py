@@ -20,7 +20,7 @@ from loadtests.generators.base import Generator, GeneratorKind, Verifies
 from loadtests.kinds import registry
 from loadtests.metrics import Metrics
 from loadtests.outcome import SetupError
-from loadtests.plan import LoadPlan
+from loadtests.plan import LoadPlan, trusting
 from loadtests.records import Recorder, stream
 from loadtests.shards import merge
 from loadtests.shards.sync import synchronise
@@ -41,7 +41,7 @@ class Child:
 
     def __init__(self, plan: LoadPlan, share: Share, address: str) -> None:
         self._plan, self._share = plan, share
-        self._url = f"http://{address}{JOIN_PATH}"
+        self._url = f"{'http' if plan.tls is None else 'https'}://{address}{JOIN_PATH}"
         self._metrics = Metrics((phase.name for phase in plan.load.stages), share.shard)
         self._engine: Engine | None = None
         self._ended = asyncio.Event()
@@ -55,7 +55,9 @@ class Child:
             loop.add_signal_handler(number, self._interrupt)
         headers = {"Authorization": f"Bearer {self._plan.token_file.read_text().strip()}"}
         async with contextlib.AsyncExitStack() as stack:
-            session = await stack.enter_async_context(aiohttp.ClientSession(headers=headers))
+            tls = trusting(None if self._plan.tls is None else self._plan.tls.ca_file)
+            connector = aiohttp.TCPConnector(ssl=tls)
+            session = await stack.enter_async_context(aiohttp.ClientSession(headers=headers, connector=connector))
             link = await self._join(session)
             if link is None:
                 return 1

@@ -78,6 +78,8 @@ class K6:
             self._remote = Remote(self._plan.prometheus)
             self._push = Push(self._plan.prometheus, native=await self._remote.takes_native())
             pushed = "native histograms" if self._push.native else "counters, and sum and count of times"
+            if self._plan.prometheus.ca_file is not None:
+                pushed += "; by TLS, the CA in SSL_CERT_FILE, since k6 has no option for one"
         return {"k6": str(self._version), "script": self._name, "url": self._url, "pushed_series": pushed}
 
     def _see(self, *, ours: bool) -> None:

@@ -59,6 +59,17 @@ def test_prometheus_where_there_is_no_grafana():
     assert of(manifest("http://x:1", process("grafana", ended=now()))) is None
 
 
+def test_prometheus_by_tls(golden):
+    """Where Prometheus speaks TLS, so does the near end of the tunnel; its CA is named. Grafana stays as it is."""
+    found = manifest("http://x:1", process("prometheus"))
+    found.endpoints |= {"prometheus": "https://10.3.24.92:20090", "prometheus_ca": "/project/r/live/ca.pem"}
+    golden(GOLDEN / "watch-tls.txt", address.describe(of(found)) + "\n")
+    assert of(found).local(9090) == "https://127.0.0.1:9090"
+    both = manifest()
+    both.endpoints |= {"prometheus_ca": "/project/r/live/ca.pem"}
+    assert (of(both).ca_file, of(both).local(3000)) == (None, "http://127.0.0.1:3000")
+
+
 def test_here():
     """A run of this machine needs no tunnel."""
     told = address.describe(of(manifest(node=socket.gethostname())))

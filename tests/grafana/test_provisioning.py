@@ -1,5 +1,6 @@
 """Provisioning files: golden, read back by Grafana's own rules, without a secret."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,12 @@ def test_data_source(golden):
 def test_dashboards(golden):
     """The provider of dashboards is as it was looked at."""
     golden(GOLDEN / "dashboards.yaml", provisioning.dashboards(Path("/runs/1/dashboards")))
+
+
+def test_data_source_by_tls(golden):
+    """A Prometheus that speaks TLS is known by the run's CA, which Grafana reads from a file."""
+    source = replace(SOURCE, url="https://10.3.24.92:20090", ca_file=Path("/tmp/x/ca.secret"))  # noqa: S108
+    golden(GOLDEN / "datasources-tls.yaml", provisioning.data_sources(source))
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(1.0, "1s"), (0.25, "250ms"), (15, "15s"), (1.5, "1500ms")])

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from prometheus.certificates import Authority
 from runs import seal
 from runs.directory import RunDirectory
 from runs.manifest import Manifest, Node, Process, now
@@ -61,14 +63,16 @@ class Scene:
         self.place(url)
         self.children: list[subprocess.Popen[str]] = []
 
-    def place(self, url: str) -> None:
-        """Write where the run's Grafana is."""
-        process = Process(name="grafana", role="grafana", node=0, pid=1, start_ticks=1, log="x", started=now())
+    def place(self, url: str, what: str = "grafana", ca_file: Path | None = None) -> None:
+        """Write where the run's Grafana, or its Prometheus, is."""
+        ends = {what: url, f"{what}_user": "dashcam", f"{what}_password_file": f"/x/{what}.password"}
+        ends |= {f"{what}_ca": str(ca_file)} if ca_file else {}
+        process = Process(name=what, role=what, node=0, pid=1, start_ticks=1, log="x", started=now())
         process.ready = now()
         Manifest(
             id=self.run.id, recipe={}, state="running", created=now(), allocation="slurm", processes=[process],
             nodes=[Node(index=0, name="mel0001", address="127.0.0.1")],
-            endpoints={"grafana": url, "grafana_user": "dashcam", "grafana_password_file": "/x/grafana.password"},
+            endpoints=ends,
         ).save(self.run.manifest)  # fmt: skip
 
     def watch(self, *options: str, run: str = "last", stdin: str | None = None) -> "subprocess.Popen[str]":
@@ -117,7 +121,7 @@ class Scene:
 def opened(child):
     """Return the local URL that a `watch --open` prints."""
     line = child.stdout.readline()
-    found = re.search(r"http://127\.0\.0\.1:\d+", line)
+    found = re.search(r"https?://127\.0\.0\.1:\d+", line)
     assert found, line + (child.communicate()[1] if child.poll() is not None else "")
     return found[0]
 
@@ -220,6 +224,30 @@ def test_from_another_machine(scene):
     interrupt(child)
     _, err = scene.watch("--open", run="-", stdin="{}").communicate(timeout=20)
     assert "not the answer of `dashcam watch RUN --json`: run: Field required" in err
+
+
+def test_prometheus_by_tls(scene, tmp_path):
+    """A page by TLS is ready when it shows a certificate of the run's CA, which is at hand while the tunnel is open."""
+    made = Authority(tmp_path, "run").issue("node-0", ["127.0.0.2", "localhost", "127.0.0.1"])
+    server = ThreadingHTTPServer(("127.0.0.2", 0), Page)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.cert_file, made.key_file)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        scene.place(f"https://127.0.0.2:{server.server_address[1]}", what="prometheus", ca_file=made.ca_file)
+        told, _ = scene.watch("--json").communicate(timeout=20)
+        made.ca_file.unlink()  # this machine has no run directory
+        child = scene.watch("--open", run="-", stdin=told)
+        url = opened(child)
+        assert "user dashcam" in child.stdout.readline()
+        ca_file = re.search(r"own CA, here in (\S+)", child.stdout.readline())[1]
+        assert requests.get(url, timeout=5, verify=ca_file).json() == {"database": "ok"}
+        interrupt(child)
+        assert not Path(ca_file).exists()
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.mark.parametrize("via", ["forward", "jump"])

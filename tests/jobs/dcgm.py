@@ -1,4 +1,4 @@
-"""Stands in for dcgm-exporter, which needs a GPU: its options, its password, a page of two GPUs."""
+"""Stands in for dcgm-exporter, which needs a GPU: its options, its password or TLS, a page of two GPUs."""
 
 import sys
 from pathlib import Path
@@ -8,11 +8,12 @@ import sys, time
 if "--version" in sys.argv:
     print("DCGM Exporter version 4.4.2-4.7.0")
     sys.exit()
-import base64, bcrypt, yaml
+import base64, bcrypt, ssl, yaml
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 assert options["-c"] == "500", options
-users = yaml.safe_load(open(options["--web-config-file"]))["basic_auth_users"]
+config = yaml.safe_load(open(options["--web-config-file"]))
+users = config["basic_auth_users"]
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
@@ -32,7 +33,12 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 host, _, port = options["-a"].rpartition(":")
-ThreadingHTTPServer((host, int(port)), Handler).serve_forever()
+server = ThreadingHTTPServer((host, int(port)), Handler)
+if tls := config.get("tls_server_config"):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tls["cert_file"], tls["key_file"])
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
 """
 
 BROKEN = """#!/bin/sh

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from prometheus import replay, snapshot
+from prometheus.client import Client
 from runs import seal
 from runs.directory import RunDirectory
 from runs.manifest import Manifest
@@ -21,9 +22,24 @@ def cluster(slurm_lab):
     return Cluster(slurm_lab)
 
 
+def by_tls(manifest):
+    """Ask the run's Prometheus, by the run's CA: job and node of each target that is up over https."""
+    ends = manifest.endpoints
+    assert ends["prometheus"].startswith("https://")
+    assert not Client.of({**ends, "prometheus_ca": ""}).ready()
+    answer = Client.of(ends)._ask("GET", "/api/v1/targets?state=active")["activeTargets"]
+    up = [target for target in answer if target["health"] == "up" and target["scrapeUrl"].startswith("https://")]
+    return {(target["labels"]["job"], target["labels"]["node"]) for target in up}
+
+
 def test_two_node_run(cluster, tmp_path):
-    """Service on the second node, load on the first, sidecars on both: a VALID recording with both nodes' series."""
+    """Service on the second node, load on the first, sidecars on both: a VALID recording with both nodes' series.
+
+    What is ours is scraped by TLS, and no key is left of it.
+    """
     run, job = cluster.submit(12)
+    cluster.wait_running(run, job)
+    scraped = by_tls(Manifest.load(run.manifest))
     manifest = cluster.wait_sealed(run, job, within=120)
     assert manifest.ending == "completed", manifest.reason
     assert manifest.verdict is not None
@@ -34,6 +50,10 @@ def test_two_node_run(cluster, tmp_path):
     assert steps["llm"]
     assert steps["exporter-1"]
     assert steps["load"] is None
+    nodes = {(job_name, name) for job_name in ("node", "exporter") for name in (head, second)}
+    assert scraped == {*nodes, ("load", head)}
+    left = [path for path in run.path.rglob("*") if path.is_file() and b"PRIVATE KEY" in path.read_bytes()]
+    assert (left, run.live.exists()) == ([], False)
     block = snapshot.blocks(run.tsdb)[0]
     with replay.open_blocks(run.tsdb, tmp_path) as opened:
         for job_name in ("node", "exporter"):

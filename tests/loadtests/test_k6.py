@@ -101,6 +101,16 @@ def test_environment(push, release, native, trends):
     assert {name: value for name, value in found.items() if "TREND" in name} == trends
 
 
+def test_the_authority_of_a_run(push):
+    """k6's output takes no CA: Go's own variable names it, and nothing is left unverified."""
+    bare = push(native=False)
+    assert "SSL_CERT_FILE" not in command.environment({}, Version(1, 1), FILES, plan=Path("plan"), push=bare)
+    tls = Push(bare.series.model_copy(update={"ca_file": Path("/live/ca.pem")}), native=False)
+    found = command.environment({"SSL_CERT_FILE": "/mine"}, Version(2, 2), FILES, plan=Path("plan"), push=tls)
+    assert found["SSL_CERT_FILE"] == "/live/ca.pem"
+    assert not [name for name in found if "INSECURE" in name]
+
+
 @pytest.mark.parametrize(("features", "version", "takes"), [
     ("", "2.42.0+ds", False), ("exemplar-storage,native-histograms", "2.42.0", True), ("", "3.8.1", False),
     ("", "3.9.0", True), ("", "", False),

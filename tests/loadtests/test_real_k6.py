@@ -15,8 +15,9 @@ import pytest
 
 from loadtests import importers, progress, records
 from prometheus import server as prometheus_server
+from prometheus.certificates import Authority
 from prometheus.client import Client
-from prometheus.web import Credentials, write_web_config
+from prometheus.web import Credentials, base_url, write_web_config
 from tests.loadtests import programs
 from tests.loadtests.tools import Python, a_plan, free_port, wait_for
 
@@ -33,17 +34,19 @@ def llama():
 
 
 @contextlib.contextmanager
-def prometheus(place, *more):
-    """Run a Prometheus of a run, with a password; gives what a plan says of it, and a client."""
+def prometheus(place, *more, tls=False):
+    """Run a Prometheus of a run, with a password, or TLS too; gives what a plan says of it, and a client."""
     place.mkdir()
     (place / "c.yml").write_text("global: {}\n")
-    web = write_web_config(place, "p", Credentials.generate())
+    shown = Authority(place, "run").issue("node-0", ["127.0.0.1"]) if tls else None
+    web = write_web_config(place, "p", Credentials.generate(), shown)
     address = f"127.0.0.1:{free_port()}"
     argv = prometheus_server.live_command("prometheus", place / "c.yml", place / "data", address, web.config)
-    client = Client(f"http://{address}", web.credentials.user, web.password_file)
+    ca_file, url = shown and shown.ca_file, base_url(address, shown)
+    client = Client(url, web.credentials.user, web.password_file, ca_file=ca_file)
     with programs.running([*argv, *more], place / "log", client.ready):
         user, password = web.credentials.user, str(web.password_file)
-        yield {"url": f"http://{address}", "user": user, "password_file": password}, client
+        yield {"url": url, "user": user, "password_file": password, "ca_file": ca_file and str(ca_file)}, client
 
 
 def load(directory, *phases, target=None, url="", options=None, **more):
@@ -177,6 +180,16 @@ def test_series_arrive(llama, tmp_path):
     assert {"k6_http_req_duration_sum", "k6_http_req_duration_count"} <= names
     assert not [name for name in names if name.startswith("k6_") and name.endswith(("_p99", "_p95", "_p90", "_avg"))]
     assert not any("url" in one.labels for one in found)
+
+
+def test_series_arrive_by_tls(llama, tmp_path):
+    """k6 pushes to a Prometheus that speaks TLS by the run's CA, which it is given as Go's own variable has it."""
+    with prometheus(tmp_path / "p", tls=True) as (series, _):
+        result, frame, done = load(tmp_path, EVEN, target=llama, prometheus=series)
+    assert done.returncode == 0, done.stderr
+    assert result["warnings"] == []
+    assert result["notes"]["pushed_steady"] == {"requests": len(frame), "arrived": len(frame)}
+    assert "SSL_CERT_FILE" in result["notes"]["pushed_series"]
 
 
 def test_native_histograms(llama, tmp_path):

@@ -3,11 +3,13 @@
 import json
 import stat
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from prometheus import server, web
+from prometheus.certificates import Authority
 from prometheus.config import Basic, Bearer, Scrape, groups, render, write_config
 from prometheus.version import Version, VersionError
 
@@ -29,13 +31,20 @@ def test_rendered_config(name, version, interval, golden):
     golden(GOLDEN / f"prometheus-{name}.yml", text)
 
 
+def test_rendered_config_of_two_nodes(golden):
+    """Between nodes all that is ours is scraped by TLS, known by the run's CA; a service's own page is as it was."""
+    ca = Path("/live/ca.pem")
+    scrapes = [scrape if scrape.role == "service" else replace(scrape, ca_file=ca) for scrape in SCRAPES]
+    golden(GOLDEN / "prometheus-tls.yml", render(groups(scrapes), interval=1.0, version=Version(2, 42)))
+
+
 def test_promtool_accepts_it(tmp_path):
     """promtool takes the configuration with its target files; the labels of the run are on each target."""
-    for number, scrape in enumerate(SCRAPES):
-        del scrape
+    ca_file = Authority(tmp_path, "run-1").ca_file
+    for number, _ in enumerate(SCRAPES):
         (tmp_path / f"secret{number}").write_text("x")
     local = [
-        Scrape(s.job, s.role, s.node, s.address, Bearer(tmp_path / f"secret{n}"), s.metrics_path, s.keep)
+        replace(s, auth=Bearer(tmp_path / f"secret{n}"), ca_file=ca_file if n % 2 else None)
         for n, s in enumerate(SCRAPES)
     ]
     path = write_config(tmp_path, local, run_id="run-1", interval=1.0, version=Version(2, 42))
