@@ -104,7 +104,7 @@ def test_with_the_other_errors_of_a_recipe():
         "unknown exporter 'nod'",
     ):
         assert part in words
-    with pytest.raises(RecipeError, match="--set allocation.partition=nowhere: lab has no partition 'nowhere'"):
+    with pytest.raises(RecipeError, match=r"--set allocation.partition=nowhere: lab has no partition 'nowhere'"):
         reader.check(
             document.parse(f"name: job\n{REST}", "r", ["allocation.partition=nowhere"]), catalog(site.load("lab"))
         )
