@@ -26,9 +26,7 @@ def _look(context: Context) -> Iterable[Line]:
         yield Line("accounts", "degraded", f"Slurm names no account of {user}; a wrong one is told by sbatch")
     elif asked is not None and asked.account and asked.account not in found:
         yield Line("accounts", "missing", f"{asked.account} is none of yours", f"yours: {known}", needed=True)
-    elif (
-        asked is not None and asked.account and asked.qos and found[asked.account] - {asked.qos} == found[asked.account]
-    ):
+    elif asked is not None and asked.account and asked.qos and asked.qos not in (found[asked.account] or {asked.qos}):
         mend = f"it has {', '.join(sorted(found[asked.account]))}"
         yield Line("accounts", "missing", f"{asked.account} may not use QOS {asked.qos}", mend, needed=True)
     else:

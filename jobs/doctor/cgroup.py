@@ -16,7 +16,7 @@ def _look(context: Context) -> Iterable[Line]:
         yield Line("cgroup", "degraded", f"{why}: {lost}")
         return
     text = " and ".join(versions) or "version unknown"
-    if context.job and not any(labels["slurm_job_id"] == context.job for labels in found):
+    if context.job and not any(labels["scope"] == "job" for labels in found):
         yield Line("cgroup", "degraded", f"{text}, but none of this job's (Slurm keeps it in no group): {lost}")
     else:
         yield Line("cgroup", "ok", text + (f", with a group of job {context.job}" if context.job else ""))

@@ -14,7 +14,8 @@ _CLONE = Path("/proc/sys/kernel/unprivileged_userns_clone")
 
 def _look(context: Context) -> Iterable[Line]:
     names = ("apptainer", "singularity")
-    line = versions.program(names, loses="programs must be native: no images", mend="load the site's module")
+    mend = "install Apptainer, or load its module"
+    line = versions.program(names, loses="programs must be native: no images", mend=mend)
     modules = [name for name in context.site.modules.load if name.lower().startswith(names)]
     if line.state != "ok" and modules and context.where == "login":
         yield Line("apptainer", "ok", f"a module of the compute nodes: {modules[0]} (to be checked in a job)")

@@ -42,7 +42,7 @@ def _look(context: Context) -> Iterable[Line]:
             continue
         lines = [Line(**line) for line in json.loads(path.read_text())]
         good = [line.what for line in lines if line.state == "ok"]
-        yield Line(name, "ok", ", ".join(good))
+        yield Line(f"{name} itself", "ok", ", ".join(good))
         for line in lines:
             if line.state != "ok":
                 yield replace(line, what=f"{name}: {line.what}")

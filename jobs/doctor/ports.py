@@ -1,9 +1,11 @@
 """Free ports of this node, at its own address."""
 
+import contextlib
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from jobs.doctor.base import Check, Context, Line
+from jobs.doctor.steps import hosts
 from jobs.node import PORTS, PortError, free_ports
 
 _MANY = 32
@@ -19,8 +21,10 @@ def _look(context: Context) -> Iterable[Line]:
             mend = "the head must know its own name, as others do: ask the site"
             yield Line("ports", "missing", f"{name} has no address here: {error}", mend, needed=context.where == "job")
             return
-    if context.where == "job" and address.startswith("127.") and len(_nodes()) > 1:
-        yield Line("ports", "degraded", f"{name} is {address} to itself: other nodes cannot reach it there")
+    if context.job and address.startswith("127.") and not all(other.startswith("127.") for other in _addresses()):
+        mend = f"/etc/hosts gives {name} a loopback address: ask the site"
+        text = f"{name} is {address} to itself, where other nodes cannot reach it"
+        yield Line("ports", "missing", text, mend, needed=True)
     try:
         free_ports(_MANY, address)
     except PortError as error:
@@ -29,10 +33,10 @@ def _look(context: Context) -> Iterable[Line]:
     yield Line("ports", "ok", f"{_MANY} free ones of {PORTS.start}-{PORTS.stop} at {address}")
 
 
-def _nodes() -> list[str]:
-    from jobs.doctor.steps import hosts  # noqa: PLC0415 - asks Slurm, which is here in a job only
-
-    return hosts()
+def _addresses() -> Iterator[str]:
+    for name in hosts():
+        with contextlib.suppress(OSError):
+            yield socket.gethostbyname(name)
 
 
 CHECK = Check("ports", "node", _look, order=3)

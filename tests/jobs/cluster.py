@@ -95,6 +95,18 @@ def _readable(lab):
     site = next(Path(entry) for entry in sys.path if entry.endswith("site-packages"))
     assert packages.is_relative_to("/usr"), "the lab's user cannot read this checkout; make setup with /usr/bin/python3"
     shutil.copytree(site, copy / "site")
-    for room in ("apptainer", "dashcam", "exporters", "grafana", "jobs", "loadtests", "prometheus", "reports", "runs"):
+    rooms = (
+        "apptainer",
+        "dashcam",
+        "exporters",
+        "grafana",
+        "jobs",
+        "loadtests",
+        "prometheus",
+        "reports",
+        "runs",
+        "sites",
+    )
+    for room in rooms:
         shutil.copytree(checkout / room, copy / "site" / room)
     return {"PYTHONPATH": str(copy / "site")}, "/usr/bin/python3"

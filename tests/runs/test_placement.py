@@ -31,7 +31,11 @@ def catalog(profile):
         ("lab", {"partition": "gpus"}, [("partition", "lab has no partition 'gpus'", "did you mean 'gpu'?")]),
         ("lab", {"partition": "xyz"}, [("partition", "lab has no partition 'xyz'", "there are cpu, gpu")]),
         ("lab", {"partition": "gpu"}, [("account", "partition gpu of lab takes no job without one", "account: ")]),
-        ("lab", {"gpus_per_node": 1}, [("gpus_per_node", "partition cpu of lab has none", "take partition: gpu")]),
+        (
+            "meluxina",
+            {"gpus_per_node": 1, "account": "p1", "partition": "cpu"},
+            [("gpus_per_node", "partition cpu of meluxina has none", "take partition: gpu")],
+        ),
         (
             "lab",
             {"partition": "gpu", "account": "bench", "gpus_per_node": 3},
