@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from runs import placement, reader, runid
 from runs import site as sites
 from runs.directory import RunDirectory
 from runs.document import Document
-from runs.recipe import Recipe
+from runs.recipe import Allocation, Recipe
 
 
 def add_root(parser: argparse.ArgumentParser) -> None:
@@ -75,8 +76,11 @@ def read_recipe(options: argparse.Namespace) -> tuple[Recipe, Document]:
 def read_recipe_for(options: argparse.Namespace, site: sites.Site) -> tuple[Recipe, Document]:
     """Read RECIPE for a job of that site: what the site cannot give is among the errors. Raises RecipeError."""
     known = partitions.merged(site)
-    checked = dataclasses.replace(catalog(), allocation=lambda asked: placement.misfits(known, asked))
-    return reader.load(options.recipe, checked, options.sets)
+
+    def misfits(asked: Allocation) -> Iterable[placement.Misfit]:
+        return placement.misfits(known, placement.inherited(asked, os.environ))
+
+    return reader.load(options.recipe, dataclasses.replace(catalog(), allocation=misfits), options.sets)
 
 
 def print_json(value: Any) -> None:

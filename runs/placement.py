@@ -24,9 +24,10 @@ class Misfit:
 def misfits(site: Site, asked: Allocation) -> Iterator[Misfit]:
     """Yield everything of `asked` that the site's profile rules out; what it does not know it does not refuse."""
     name = asked.partition or next((key for key, value in site.partitions.items() if value.default), None)
-    found = site.partitions.get(name) if name else None
-    if asked.partition and site.partitions and asked.partition not in site.partitions:
-        yield _unknown(site, "partition", asked.partition, site.partitions)
+    found = site.partitions.get(name) if name else None  # of a list, a,b, Slurm takes whichever is free: none is known
+    for each in asked.partition.split(",") if asked.partition and site.partitions else ():
+        if each not in site.partitions:
+            yield _unknown(site, "partition", each, site.partitions)
     if name and found:
         yield from _partition(site, asked, name, found)
     required = site.account_required
@@ -40,6 +41,13 @@ def misfits(site: Site, asked: Allocation) -> Iterator[Misfit]:
         yield _unknown(site, "qos", asked.qos, site.qos)
     if qos and qos in site.qos:
         yield from _qos(site, asked, qos, site.qos[qos], name)
+
+
+def inherited(asked: Allocation, environment: Mapping[str, str]) -> Allocation:
+    """Return what sbatch will ask: what a recipe leaves out may come from its input variables (sbatch(1))."""
+    fields = ("account", "partition", "qos", "reservation")
+    found = {key: environment.get(f"SBATCH_{key.upper()}") for key in fields if getattr(asked, key) is None}
+    return asked.model_copy(update={key: value for key, value in found.items() if value})
 
 
 def hints(site: Site, asked: Allocation) -> Iterator[str]:

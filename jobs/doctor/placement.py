@@ -1,5 +1,6 @@
 """Whether the recipe's allocation fits the site."""
 
+import os
 from collections.abc import Iterable
 
 from jobs import partitions
@@ -10,7 +11,7 @@ from runs import placement
 def _look(context: Context) -> Iterable[Line]:
     if context.recipe is None or context.where == "here":
         return
-    asked = context.recipe.allocation
+    asked = placement.inherited(context.recipe.allocation, os.environ)
     wrong = list(placement.misfits(partitions.merged(context.site), asked))
     for misfit in wrong:
         yield Line(f"allocation.{misfit.key}", "missing", misfit.message, misfit.mend, needed=True)

@@ -30,6 +30,8 @@ def catalog(profile):
         ("lab", {"nodes": 5}, [("nodes", "5 asked, partition cpu of lab has 4", "ask 4 at most")]),
         ("lab", {"partition": "gpus"}, [("partition", "lab has no partition 'gpus'", "did you mean 'gpu'?")]),
         ("lab", {"partition": "xyz"}, [("partition", "lab has no partition 'xyz'", "there are cpu, gpu")]),
+        ("lab", {"partition": "cpu,gpu"}, []),
+        ("lab", {"partition": "cpu,xyz"}, [("partition", "lab has no partition 'xyz'", "there are cpu, gpu")]),
         ("lab", {"partition": "gpu"}, [("account", "partition gpu of lab takes no job without one", "account: ")]),
         (
             "meluxina",
@@ -72,6 +74,14 @@ def test_misfits(name, asked, found):
     for misfit, (_, message, mend) in zip(told, found, strict=True):
         assert message in misfit.message
         assert mend in misfit.mend
+
+
+def test_what_sbatch_inherits():
+    """An account by sbatch's own variable is one; what the recipe says goes before it."""
+    variables = {"SBATCH_ACCOUNT": "p1", "SBATCH_PARTITION": "gpu", "SBATCH_QOS": ""}
+    asked = placement.inherited(Allocation.model_validate({"partition": "cpu"}), variables)
+    assert (asked.account, asked.partition, asked.qos) == ("p1", "cpu", None)
+    assert not list(placement.misfits(site.load("meluxina"), asked))
 
 
 def test_reservation_that_must_be():
