@@ -1,5 +1,7 @@
 """Site profiles: those that come with dashcam are right; a file of one's own is checked, all errors at once."""
 
+from pathlib import Path
+
 import pytest
 
 from runs import site
@@ -64,6 +66,14 @@ def test_meluxina_profile():
     assert profile.doubted("launcher")
     assert not profile.doubted("partitions", "gpu", "gpus")
     assert not profile.doubted("partitions", "gpu")
+
+
+def test_the_documented_profile():
+    """The example of docs/sites.md is one."""
+    text = (Path(__file__).parents[2] / "docs" / "sites.md").read_text()
+    profile = site.parse(text.partition("```yaml\n")[2].partition("```")[0], "docs/sites.md")
+    assert profile.launcher.step == site.load("meluxina").launcher.step
+    assert profile.doubted("launcher", "step")
 
 
 @pytest.mark.parametrize(
