@@ -134,6 +134,8 @@ class Supervisor:
                     f"{node.name} has no {missing} to write to, which is the head's node-local place: name one that "
                     "every node has in the site profile's local_disk"
                 )
+        # First: Grafana's home is one of them.
+        archive.write(self.run_directory.dashboards, self.run_directory.id, self.recipe)
         plan = Planner(self.run_directory, self.recipe, nodes, ports, self.scratch).plan()
         targets = [Target(job=s.job, role=s.role, node=s.node, instance=s.instance) for s in plan.scrapes]
 
@@ -151,7 +153,6 @@ class Supervisor:
             }
 
         self.journal.update(change)
-        archive.write(self.run_directory.dashboards, self.run_directory.id, self.recipe)
         return plan
 
     def _start(self, plan: Plan, begin: float) -> None:
