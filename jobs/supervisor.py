@@ -121,19 +121,15 @@ class Supervisor:
         scratch.claim(self.scratch, self.run_directory.path)
         self.journal.set(supervisor=record, state="starting", scratch=str(self.scratch), slurm=self.allocation.facts())
         swept = scratch.sweep(scratch.places(self.site.local_disk), recovering.save)
-        gone = [f"left on this node by dead runs, and swept: {', '.join(swept)}"] if swept else []
-        for note in filter(None, (*self.allocation.notes, self.chosen.note, *gone)):
+        gone = f"left on this node by dead runs, and swept: {', '.join(swept)}" if swept else ""
+        for note in filter(None, (self.chosen.note, gone)):
             self.journal.note(note)
 
     def _plan(self) -> Plan:
         nodes, ports = self.allocation.nodes(PORTS_PER_NODE)
         self.journal.set(nodes=nodes)
-        for node in nodes:
-            if missing := node.facts.get("no_scratch"):
-                self.journal.note(
-                    f"{node.name} has no {missing} to write to, which is the head's node-local place: name one that "
-                    "every node has in the site profile's local_disk"
-                )
+        for note in self.allocation.notes:
+            self.journal.note(note)
         # First: Grafana's home is one of them.
         archive.write(self.run_directory.dashboards, self.run_directory.id, self.recipe)
         plan = Planner(self.run_directory, self.recipe, nodes, ports, self.scratch).plan()

@@ -97,6 +97,7 @@ class SlurmAllocation:
             facts = self._ask(index, ports, address)
             facts["clock_offset_seconds"] = round(facts.pop("time") - (asked + time.time()) / 2, 3)
             free.append(facts.pop("ports"))
+            self._tell(name, facts)
             nodes.append(Node(index=index, name=name, address=address, facts=facts))
         return nodes, free
 
@@ -111,6 +112,18 @@ class SlurmAllocation:
         except (IndexError, ValueError) as error:
             raise AllocationError(f"node {self._names[index]} did not say what it is: {answer!r}") from error
         return facts
+
+    def _tell(self, name: str, facts: dict[str, Any]) -> None:
+        """Note what a reader should know of a node."""
+        notes = []
+        if swept := facts.pop("swept", None):
+            notes.append(f"left on {name} by dead runs, and swept: {', '.join(swept)}")
+        if missing := facts.pop("no_scratch", None):
+            notes.append(
+                f"{name} has no {missing} to write to, which is the head's node-local place: name one that every node "
+                "has in the site profile's local_disk"
+            )
+        self.notes = (*self.notes, *notes)
 
     def _first(self, index: int, argv: Sequence[str]) -> str:
         """Run a command on a node by whatever flags srun takes here, and stay with these. Raises AllocationError."""
