@@ -1,6 +1,7 @@
 """Runs in a real Slurm of four nodes, as an ordinary user: two nodes, cancelled, and at the time limit."""
 
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -172,6 +173,41 @@ def test_a_module_that_cannot_be_loaded(cluster):
     manifest = cluster.wait_sealed(run, job)
     assert manifest.ending == "failed"
     assert manifest.reason == "this node has no command `module`: see logs/slurm.log"
+
+
+SRUN = """#!/bin/sh
+for word in "$@"; do
+    [ "$word" != --unbuffered ] || { echo "srun: unrecognized option '$word'" >&2; exit 1; }
+done
+exec /usr/bin/srun "$@"
+"""
+
+
+def test_a_launcher_that_refuses_a_flag(cluster):
+    """An srun that knows no --unbuffered is used without it; what a dead run left on the nodes goes at the start."""
+    programs = cluster.lab.user_dir()
+    (programs / "srun").write_text(SRUN)
+    (programs / "srun").chmod(0o755)
+    left = Path(f"/tmp/dashcam-{cluster.lab.user.pw_uid}-20200101-000000-two-nodes-a1b2")  # noqa: S108
+    left.mkdir()
+    for path in (left, left / "data"):
+        path.mkdir(exist_ok=True)
+        os.chown(path, cluster.lab.user.pw_uid, -1)
+    for path in (left / "data", left):
+        os.utime(path, (0, 0))
+    before = dict(cluster.environment)
+    cluster.environment["PATH"] = f"{programs}:{cluster.lab.env['PATH']}"
+    try:
+        run, job = cluster.submit(5, "00:05:00", "--site", "lab")
+    finally:
+        cluster.environment = before
+    manifest = cluster.wait_sealed(run, job, within=120)
+    assert manifest.ending == "completed", manifest.reason
+    steps = [process for process in manifest.processes if process.step]
+    assert steps
+    assert all("--overlap" in step.command and "--unbuffered" not in step.command for step in steps)
+    assert not left.exists()
+    assert any(note.endswith(f"swept: {left.name.split('-', 2)[2]}") for note in manifest.notes), manifest.notes
 
 
 def test_hostile_directory_names(cluster):
