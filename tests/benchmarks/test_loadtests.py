@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,9 @@ from benchmarks.loadtests import lag, memory, others, processes, requests, strea
 from benchmarks.loadtests.size import Size
 from benchmarks.loadtests.stage import measure, running, staged, until
 from benchmarks.meter import children, cpu_seconds, machine_seconds
+
+ROOT = Path(__file__).parents[2]
+
 
 _TINY = Size(rounds=1, seconds=0.4, settle=0.1, streams=(1, 3), requests=(50, 200))
 
@@ -155,6 +159,13 @@ def test_memory(capsys: pytest.CaptureFixture[str]) -> None:
 def test_on_the_command_line() -> None:
     """The machine, the tables, the goals; an unknown name is refused."""
     words = [sys.executable, "-P", "-m", "benchmarks.loadtests"]
-    refused = subprocess.run([*words, "lags"], capture_output=True, text=True, check=False)
+    refused = subprocess.run(
+        [*words, "lags"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert refused.returncode == 2
     assert "no benchmark lags: there are requests, streams, lag, processes, memory" in refused.stderr
