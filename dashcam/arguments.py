@@ -1,16 +1,20 @@
 """Arguments and answers that several commands share."""
 
 import argparse
+import dataclasses
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from jobs import partitions
 from jobs.catalog import catalog
-from runs import reader, runid
+from runs import placement, reader, runid
+from runs import site as sites
 from runs.directory import RunDirectory
 from runs.document import Document
-from runs.recipe import Recipe
+from runs.recipe import Allocation, Recipe
 
 
 def add_root(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +53,16 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     add_root(parser)
 
 
+def add_site(parser: argparse.ArgumentParser) -> None:
+    """--site: what is known of the cluster."""
+    parser.add_argument(
+        "--site",
+        default=os.environ.get("DASHCAM_SITE", sites.DEFAULT),
+        metavar="NAME|FILE",
+        help=f"site profile: {', '.join(sites.names())}, or a file (default: $DASHCAM_SITE or {sites.DEFAULT})",
+    )
+
+
 def find_run(options: argparse.Namespace) -> RunDirectory:
     """Return the run that RUN names. Raises UnknownRunError."""
     return RunDirectory(runid.find(options.root, options.run))
@@ -57,6 +71,16 @@ def find_run(options: argparse.Namespace) -> RunDirectory:
 def read_recipe(options: argparse.Namespace) -> tuple[Recipe, Document]:
     """Read and check RECIPE. Raises RecipeError."""
     return reader.load(options.recipe, catalog(), options.sets)
+
+
+def read_recipe_for(options: argparse.Namespace, site: sites.Site) -> tuple[Recipe, Document]:
+    """Read RECIPE for a job of that site: what the site cannot give is among the errors. Raises RecipeError."""
+    known = partitions.merged(site)
+
+    def misfits(asked: Allocation) -> Iterable[placement.Misfit]:
+        return placement.misfits(known, placement.inherited(asked, os.environ))
+
+    return reader.load(options.recipe, dataclasses.replace(catalog(), allocation=misfits), options.sets)
 
 
 def print_json(value: Any) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +10,6 @@ RUN_VARIABLE = "DASHCAM_RUN_ID"
 PROCESS_VARIABLE = "DASHCAM_PROCESS"
 
 _PROC = Path("/proc")
-
-
-def scratch(run_id: str) -> Path:
-    """Return the directory of a run on the disk of its head: named alike by all who start, recover or clear it."""
-    return Path(tempfile.gettempdir()) / f"dashcam-{os.getuid()}-{run_id}"
 
 
 def start_ticks(pid: int) -> int | None:

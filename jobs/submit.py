@@ -10,17 +10,21 @@ from typing import Literal
 
 from jobs import sbatch
 from runs import atomic, runid
+from runs import site as sites
 from runs.directory import RunDirectory
 from runs.document import Document
 from runs.manifest import Manifest, now
 from runs.recipe import Recipe
+from runs.site import Site
 
 
 class SubmitError(Exception):
     """A run cannot be started; the text says why and the mend."""
 
 
-def create(recipe: Recipe, document: Document, root: Path, allocation: Literal["local", "slurm"]) -> RunDirectory:
+def create(
+    recipe: Recipe, document: Document, root: Path, allocation: Literal["local", "slurm"], site: Site | None = None
+) -> RunDirectory:
     """Make the run directory with the recipe and a first manifest. Raises SubmitError; then nothing is left."""
     try:
         run = RunDirectory.create(root, runid.new(recipe.name))
@@ -33,6 +37,7 @@ def create(recipe: Recipe, document: Document, root: Path, allocation: Literal["
         state="submitted" if allocation == "slurm" else "starting",
         created=now(),
         allocation=allocation,
+        site=(site or sites.load(sites.DEFAULT)).model_dump(mode="json"),
         versions={"dashcam": importlib.metadata.version("dashcam"), "python": sys.version.split()[0]},
         notes=[f"overridden: {option}" for option in document.overridden.values()],
     )
@@ -60,9 +65,9 @@ def local(run: RunDirectory) -> "subprocess.Popen[bytes]":
         )
 
 
-def slurm(run: RunDirectory, recipe: Recipe) -> str:
+def slurm(run: RunDirectory, recipe: Recipe, site: Site | None = None) -> str:
     """Hand the run to Slurm; returns the job id. Raises SubmitError; then nothing is left."""
-    submission = sbatch.render(run, recipe)
+    submission = sbatch.render(run, recipe, site=site)
     script = run.configs / "job.sbatch"
     atomic.write(script, submission.script, mode=0o755)
     try:

@@ -105,6 +105,7 @@ class Manifest(Record):
     ended: datetime | None = None
     allocation: Literal["local", "slurm"] = "local"
     attempt: int = Field(1, description="how often Slurm has started the job; earlier ones are in attempts/")
+    site: dict[str, Any] = Field(default_factory=dict, description="the site profile, as it was when the run was asked")
     slurm: dict[str, str] = Field(default_factory=dict)
     supervisor: Process | None = None
     nodes: list[Node] = Field(default_factory=list)

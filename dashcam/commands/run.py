@@ -10,6 +10,7 @@ from dashcam import arguments, outcome
 from dashcam.commands.recover import if_dead
 from dashcam.view import show
 from jobs import exits, living, recovering, submit
+from runs import site as sites
 from runs.directory import RunDirectory
 from runs.manifest import Manifest
 
@@ -21,15 +22,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     """See `dashcam.commands.Command`."""
     arguments.add_recipe(parser)
     parser.add_argument("--on", choices=("local", "slurm"), default="local", help="where (default: local)")
+    arguments.add_site(parser)
     arguments.add_json(parser)
 
 
 def execute(options: argparse.Namespace) -> int:
     """See `dashcam.commands.Command`."""
-    recipe, document = arguments.read_recipe(options)
-    run = submit.create(recipe, document, options.root, options.on)
-    if options.on == "slurm":
-        job = submit.slurm(run, recipe)
+    site, in_job = sites.load(options.site), options.on == "slurm"
+    recipe, document = arguments.read_recipe_for(options, site) if in_job else arguments.read_recipe(options)
+    run = submit.create(recipe, document, options.root, options.on, site)
+    if in_job:
+        job = submit.slurm(run, recipe, site)
         print(f"{run.id} is Slurm job {job}", file=sys.stderr)
         _until_over(run, job, quiet=options.json)
     else:

@@ -16,12 +16,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs import identity, node
+from jobs import identity, launcher, node
 from jobs.allocations import local
 from jobs.allocations.base import AllocationError, Handle
 from jobs.allocations.local import LocalHandle
 from jobs.program import Program, StartError
+from runs import site as sites
 from runs.manifest import Node, Process
+from runs.site import Site
 
 _FACTS = (
     *("SLURM_JOB_ID", "SLURM_JOB_NAME", "SLURM_JOB_PARTITION", "SLURM_JOB_ACCOUNT", "SLURM_JOB_QOS"),
@@ -68,8 +70,11 @@ class SlurmAllocation:
 
     kind: Literal["local", "slurm"] = "slurm"
 
-    def __init__(self) -> None:
+    def __init__(self, site: Site | None = None, scratch: Path | None = None) -> None:
         self.notes: tuple[str, ...] = ()
+        self._site = site or sites.load(sites.DEFAULT)
+        self._scratch = scratch
+        self._flags: tuple[str, ...] | None = None
         self._job = os.environ.get("SLURM_JOB_ID", "")
         self._names: list[str] = []
         if not self._job:
@@ -92,25 +97,50 @@ class SlurmAllocation:
             facts = self._ask(index, ports, address)
             facts["clock_offset_seconds"] = round(facts.pop("time") - (asked + time.time()) / 2, 3)
             free.append(facts.pop("ports"))
+            self._tell(name, facts)
             nodes.append(Node(index=index, name=name, address=address, facts=facts))
         return nodes, free
 
     def _ask(self, index: int, ports: int, address: str) -> dict[str, Any]:
         if index == 0:
             return {**node.facts(), "ports": node.free_ports(ports, address)}
-        argv = [*self._srun(index, "facts"), sys.executable, "-P", "-m", "jobs.node", str(ports), address]
-        answer = _run(argv, timeout=_STEP_WITHIN)
+        asks = [sys.executable, "-P", "-m", "jobs.node", str(ports), address]
+        asks += ["--sweep", json.dumps(self._site.local_disk), "--scratch", str(self._scratch or "/")]
+        answer = self._first(index, asks)
         try:
             facts: dict[str, Any] = json.loads(answer.splitlines()[-1])
         except (IndexError, ValueError) as error:
             raise AllocationError(f"node {self._names[index]} did not say what it is: {answer!r}") from error
         return facts
 
+    def _tell(self, name: str, facts: dict[str, Any]) -> None:
+        """Note what a reader should know of a node."""
+        notes = []
+        if swept := facts.pop("swept", None):
+            notes.append(f"left on {name} by dead runs, and swept: {', '.join(swept)}")
+        if missing := facts.pop("no_scratch", None):
+            notes.append(
+                f"{name} has no {missing} to write to, which is the head's node-local place: name one that every node "
+                "has in the site profile's local_disk"
+            )
+        self.notes = (*self.notes, *notes)
+
+    def _first(self, index: int, argv: Sequence[str]) -> str:
+        """Run a command on a node by whatever flags srun takes here, and stay with these. Raises AllocationError."""
+
+        def attempt(flags: tuple[str, ...]) -> str:
+            self._flags = flags
+            return _run([*self._srun(index, "facts"), *argv], timeout=_STEP_WITHIN)
+
+        if self._flags is not None:
+            return attempt(self._flags)
+        return launcher.settle(self._site.launcher, attempt, AllocationError)[1]
+
     def _srun(self, index: int, name: str) -> list[str]:
         return [
-            *("srun", "--overlap", "--nodes=1", "--ntasks=1", f"--nodelist={self._names[index]}"),
+            *("srun", "--nodes=1", "--ntasks=1", f"--nodelist={self._names[index]}"),
             # A step beside others: no memory and no binding of its own.
-            *("--mem=0", "--cpu-bind=none", "--input=none", "--unbuffered", f"--job-name=dashcam-{name}"),
+            *(*(self._site.launcher.step if self._flags is None else self._flags), f"--job-name=dashcam-{name}"),
         ]
 
     def call(self, node: int, argv: Sequence[str], env: Mapping[str, str], log: Path, timeout: float) -> int:
