@@ -63,7 +63,10 @@ class Supervisor:
         self.crew = Crew(self.journal, self.allocation, self.stopping)
         self.client: Client | None = None
         self.copier = Copier(self.journal, self.scratch / "prometheus", self.recipe.watch.interval)
-        self.deadline = time.monotonic() + self.recipe.allocation.time
+        asked = self.recipe.allocation
+        left = self.allocation.seconds_left
+        self.seconds = asked.time if left is None else min(asked.time, max(0.0, left - asked.warning))
+        self.deadline = time.monotonic() + self.seconds
         self._space_checked = 0.0
 
     def run(self) -> int:
@@ -119,12 +122,12 @@ class Supervisor:
         shutil.rmtree(self.scratch, ignore_errors=True)  # of an earlier attempt that was killed here
         self.scratch.mkdir(mode=0o700, parents=True)
         self.journal.set(supervisor=record, state="starting", scratch=str(self.scratch), slurm=self.allocation.facts())
-        for note in self.allocation.notes:
-            self.journal.note(note)
 
     def _plan(self) -> Plan:
         nodes, ports = self.allocation.nodes(PORTS_PER_NODE)
         self.journal.set(nodes=nodes)
+        for note in self.allocation.notes:
+            self.journal.note(note)
         plan = Planner(self.run_directory, self.recipe, nodes, ports, self.scratch).plan()
         targets = [Target(job=s.job, role=s.role, node=s.node, instance=s.instance) for s in plan.scrapes]
 
@@ -204,7 +207,8 @@ class Supervisor:
                 raise Ended("failed", text + log_tail(self.run_directory.logs / f"{program.name}.log"))
             self.journal.note(f"{text}; the run went on without it")
         if time.monotonic() > self.deadline:
-            raise Ended("time_limit", f"the run took longer than allocation.time, {self.recipe.allocation.time:.0f} s")
+            limit = "allocation.time" if self.seconds == self.recipe.allocation.time else "what the job has left"
+            raise Ended("time_limit", f"the run took longer than {limit}, {self.seconds:.0f} s")
         if time.monotonic() - self._space_checked > 2.0:
             self._space_checked = time.monotonic()
             for place in (self.run_directory.path, self.scratch):

@@ -1,5 +1,6 @@
 """The nodes that a recipe asks for: all alike, or components that differ."""
 
+import itertools
 import re
 from typing import Any, Self
 
@@ -36,6 +37,9 @@ class Component(Needs):
             raise ValueError(f"{value!r} has a meaning of its own where nodes are named: take another name")
         return value
 
+
+_GOES_OVER = ("partition", "account", "qos", "reservation", "memory")
+"""What sbatch takes over from one component of a heterogeneous job to the next, where that says nothing."""
 
 _MAIL_TYPE = re.compile(r"[A-Z]+(_[A-Z0-9]+)*")
 
@@ -90,6 +94,13 @@ class Allocation(Needs):
             raise ValueError(f"components are named twice: {', '.join(twice)}")
         if self.components and self.nodes != (count := sum(part.nodes for part in self.components)):
             raise ValueError(f"nodes is {self.nodes}, but the components have {count}: leave `nodes` out")
+        for key in _GOES_OVER:
+            for before, part in itertools.pairwise(self.parts):
+                if getattr(before, key) is not None and getattr(part, key) is None:
+                    given = f"{key}: {getattr(before, key)}"
+                    raise ValueError(
+                        f"components: Slurm would give {part.name} the {given} of {before.name}: say which"
+                    )
         return self
 
     @property

@@ -61,7 +61,7 @@ name: placed
 allocation:
   components:
     - {name: gpu, nodes: 2, partition: gpu, gpus_per_node: 4}
-    - {name: cpu, nodes: 3}
+    - {name: cpu, nodes: 3, partition: cpu}
   account: p1
 services:
   llm: {kind: any, nodes: gpu}
@@ -88,7 +88,7 @@ def test_a_recipe_of_components():
     assert recipe.load_nodes == (2, 3)
     assert [(part.partition, part.account, part.gpus_per_node) for part in recipe.allocation.parts] == [
         ("gpu", "p1", 4),
-        (None, "p1", 0),
+        ("cpu", "p1", 0),
     ]
     again = Recipe.model_validate(recipe.model_dump(mode="json", by_alias=True))
     assert again == recipe
@@ -166,6 +166,7 @@ def test_targets_that_are_not_there(load, where, words):
     [
         ("{nodes: 4, components: [{name: a}, {name: b}]}", "the components have 2"),
         ("{components: [{name: a}, {name: a}]}", "named twice: a"),
+        ("{components: [{name: a, partition: gpu}, {name: b}]}", "would give b the partition: gpu of a"),
         ("{components: [{name: last}]}", "a meaning of its own"),
         ("{mail: {user: me, type: sometimes}}", "no event of Slurm's"),
     ],
