@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from jobs.catalog import catalog
-from runs import reader, runid
+from runs import runid, variants
 from runs.directory import RunDirectory
 from runs.document import Document
 from runs.recipe import Recipe
+from runs.variants import Variant
 
 
 def add_root(parser: argparse.ArgumentParser) -> None:
@@ -55,8 +56,14 @@ def find_run(options: argparse.Namespace) -> RunDirectory:
 
 
 def read_recipe(options: argparse.Namespace) -> tuple[Recipe, Document]:
-    """Read and check RECIPE. Raises RecipeError."""
-    return reader.load(options.recipe, catalog(), options.sets)
+    """Read and check RECIPE, at the first point of its sweep where it has one. Raises RecipeError."""
+    first = read_variants(options)[0]
+    return first.recipe, first.document
+
+
+def read_variants(options: argparse.Namespace) -> list[Variant]:
+    """Read and check RECIPE; returns all runs that it asks for. Raises RecipeError."""
+    return variants.load(options.recipe, catalog(), options.sets)
 
 
 def print_json(value: Any) -> None:

@@ -3,16 +3,18 @@
 import importlib.metadata
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Literal
 
-from jobs import sbatch
+from jobs import sbatch, sweeps
+from jobs.allocations import held
 from runs import atomic, runid
 from runs.directory import RunDirectory
 from runs.document import Document
-from runs.manifest import Manifest, now
+from runs.manifest import Manifest, Place, now
 from runs.recipe import Recipe
 
 
@@ -20,10 +22,35 @@ class SubmitError(Exception):
     """A run cannot be started; the text says why and the mend."""
 
 
-def create(recipe: Recipe, document: Document, root: Path, allocation: Literal["local", "slurm"]) -> RunDirectory:
-    """Make the run directory with the recipe and a first manifest. Raises SubmitError; then nothing is left."""
+Where = Literal["local", "slurm", "held"]
+"""On this machine, as a Slurm job, or in an allocation that the user holds and is in."""
+
+
+def where(asked: Literal["auto", "local", "slurm"]) -> Where:
+    """Return where a run goes. Raises SubmitError: the user holds an allocation that this host is not of."""
+    if asked == "local":
+        return "local"
+    found = held.find()
+    if found is not None and found.here:
+        return "held"
+    if found is not None and asked == "auto":
+        raise SubmitError(
+            f"you hold job {found.job} on {', '.join(found.nodes[:4])}, and {socket.gethostname()} is not among them: "
+            "start there, as `srun --overlap --nodes=1 --ntasks=1 --pty dashcam run ...`; or say where: --on local is "
+            "this host, --on slurm a job of its own"
+        )
+    return "slurm" if asked == "slurm" else "local"
+
+
+def create(
+    recipe: Recipe, document: Document, root: Path, allocation: Where, *, place: Place | None = None
+) -> RunDirectory:
+    """Make the run directory with the recipe and a first manifest. Raises SubmitError; then nothing is left.
+
+    `place`: where it stands in a sweep.
+    """
     try:
-        run = RunDirectory.create(root, runid.new(recipe.name))
+        run = RunDirectory.create(root, sweeps.run_id(place) if place else runid.new(recipe.name))
     except OSError as error:
         mend = "choose a place that you can write to with --root"
         raise SubmitError(f"{error.filename or root} cannot be made: {error.strerror}; {mend}") from error
@@ -32,9 +59,14 @@ def create(recipe: Recipe, document: Document, root: Path, allocation: Literal["
         recipe=recipe.model_dump(mode="json", by_alias=True),
         state="submitted" if allocation == "slurm" else "starting",
         created=now(),
-        allocation=allocation,
+        allocation="local" if allocation == "local" else "slurm",
+        held=allocation == "held",
+        sweep=place,
         versions={"dashcam": importlib.metadata.version("dashcam"), "python": sys.version.split()[0]},
-        notes=[f"overridden: {option}" for option in document.overridden.values()],
+        notes=[
+            *(f"overridden: {option}" for option in document.overridden.values()),
+            *([f"of sweep {place.id}: run {place.number} of {place.of}"] if place else []),
+        ],
     )
     try:
         atomic.write(run.recipe, document.text)
@@ -48,7 +80,7 @@ def create(recipe: Recipe, document: Document, root: Path, allocation: Literal["
 
 
 def local(run: RunDirectory) -> "subprocess.Popen[bytes]":
-    """Start the supervisor of a local run; it ends the run when this process is gone."""
+    """Start the supervisor of a run here, or in a held allocation; it ends the run when this process is gone."""
     with (run.logs / "supervisor.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "jobs.supervisor", str(run.path), "--parent", str(os.getpid())],
@@ -62,7 +94,10 @@ def local(run: RunDirectory) -> "subprocess.Popen[bytes]":
 
 def slurm(run: RunDirectory, recipe: Recipe) -> str:
     """Hand the run to Slurm; returns the job id. Raises SubmitError; then nothing is left."""
-    submission = sbatch.render(run, recipe)
+    place = Manifest.load(run.manifest).sweep
+    # One after another, so that the runs of a sweep do not disturb each other.
+    name = f"dashcam-{place.id}" if place is not None else None
+    submission = sbatch.render(run, recipe, job_name=name, singleton=place is not None)
     script = run.configs / "job.sbatch"
     atomic.write(script, submission.script, mode=0o755)
     try:

@@ -3,7 +3,8 @@
 import argparse
 
 from dashcam import arguments
-from jobs import submit
+from dashcam.commands.run import follow, hand_over
+from jobs import exits, sweeps
 
 HELP = "hand a recipe to Slurm and return; `status`, `stop` and `report` take the run's id"
 
@@ -11,16 +12,24 @@ HELP = "hand a recipe to Slurm and return; `status`, `stop` and `report` take th
 def add(parser: argparse.ArgumentParser) -> None:
     """See `dashcam.commands.Command`."""
     arguments.add_recipe(parser)
+    parser.add_argument("--wait", action="store_true", help="stay until the job is over, and say what came of it")
     arguments.add_json(parser)
 
 
 def execute(options: argparse.Namespace) -> int:
-    """See `dashcam.commands.Command`."""
-    recipe, document = arguments.read_recipe(options)
-    run = submit.create(recipe, document, options.root, "slurm")
-    job = submit.slurm(run, recipe)
+    """See `dashcam.commands.Command`. Without --wait, 1 where Slurm did not take all runs of a sweep."""
+    variants = arguments.read_variants(options)
+    places = sweeps.plan(variants)
+    taken = hand_over(options, variants, places)
+    if options.wait:
+        return follow(options, taken, quiet=True)
+    answers = [{"id": run.id, "job": job, "path": str(run.path)} for run, job in taken]
+    first = places[0]
     if options.json:
-        arguments.print_json({"id": run.id, "job": job, "path": str(run.path)})
+        arguments.print_json(answers[0] if first is None else {"sweep": first.id, "of": first.of, "runs": answers})
     else:
-        print(f"{run.id} is Slurm job {job}\nrecording: {run.path}")
-    return 0
+        for run, job in taken:
+            print(f"{run.id} is Slurm job {job}\nrecording: {run.path}")
+        if first is not None:
+            print(f"sweep: {first.id}: `dashcam sweep {first.id}` tells how it is")
+    return exits.VALID if len(taken) == len(variants) else exits.FAILED
