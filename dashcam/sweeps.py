@@ -11,9 +11,9 @@ from reports import compare, differences
 from reports.compare import Column, Run
 from reports.words import count, display
 
-_FIGURES = 6
-_ASIDE = {"client lag p99", "recorder CPU", "recorder memory"}
-"""Figures of the recorder's own: they are in the comparison."""
+_FIRST = ("completed", "failed")
+_ASIDE = {"asked", "client lag p99", "recorder CPU", "recorder memory"}
+"""What was asked and what the recorder took: that is in the comparison."""
 _COLUMNS = 12
 """Points that are held against the first; more are a wall of figures."""
 
@@ -22,7 +22,7 @@ def text(sweep: Sweep, width: int) -> str:
     """Return the table, what is missing, and the comparison of the points."""
     columns = _columns(sweep)
     letters = {run.manifest.id: column.letter for column in columns for run in column.runs}
-    lines = [_head(sweep), "", *_table(sweep, letters)]
+    lines = [_head(sweep), "", *_table(sweep, letters, width)]
     lines += [f"run {number} was never made: its job was refused, or the sweep was ended" for number in sweep.missing]
     lines += [f"{member.run.id}: {_how(member)}" for member in sweep.members if _how(member)]
     if 1 < len(columns) <= _COLUMNS or any(len(column.runs) > 1 for column in columns[:_COLUMNS]):
@@ -69,12 +69,13 @@ def _head(sweep: Sweep) -> str:
     return f"sweep {sweep.id}: {count(sweep.of, 'run')}: {', '.join(parts)}"
 
 
-def _table(sweep: Sweep, letters: Mapping[str, str]) -> Iterator[str]:
+def _table(sweep: Sweep, letters: Mapping[str, str], width: int) -> Iterator[str]:
     keys = list(sweep.members[0].place.values)
     short = {key: _short(key, keys) for key in keys}
     figures = {member.run.id: _figures(member) for member in sweep.members}
     labels = list(dict.fromkeys(label for each in figures.values() for label in each))
-    labels = [label for label in labels if label not in _ASIDE][:_FIGURES]
+    labels = [label for label in (*_FIRST, *labels) if label in labels and label not in _ASIDE]
+    labels = list(dict.fromkeys(labels))
     repeated = any(member.place.repeat > 1 for member in sweep.members)
     rows = [["", "", *short.values(), *(["repeat"] if repeated else []), "verdict", *labels]]
     for member in sweep.members:
@@ -89,8 +90,11 @@ def _table(sweep: Sweep, letters: Mapping[str, str]) -> Iterator[str]:
             ]
         )
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    # As many figures as fit: the rest are in the comparison, and in --json.
+    while len(widths) > len(rows[0]) - len(labels) + len(_FIRST) and sum(widths) + 2 * len(widths) - 2 > width:
+        widths.pop()
     for row in rows:
-        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        yield "  ".join(f"{cell:<{space}}" for cell, space in zip(row, widths, strict=False)).rstrip()
     for key, word in short.items():
         if key != word:
             yield f"{word}: {key}"
