@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3 python3.13 python3.12 python3.11 pyt
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := $(VENV)/bin
 
-.PHONY: setup packages test-packages demo bench test test-heavy lint fast real fuzz golden clean
+.PHONY: setup packages test-packages demo bench bench-load test test-heavy lint fast real fuzz golden clean
 
 setup: $(VENV)/.installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -P -m jobs.services.tiny_model
@@ -32,6 +32,11 @@ demo: setup
 bench: setup
 	@$(BIN)/python -m benchmarks.exporters $(BENCH)
 
+# The same for the load generator: `make bench-load BENCH="lag --short"`. Ten minutes without.
+bench-load: setup
+	@tools/apt-install wrk
+	@$(BIN)/python -m benchmarks.loadtests $(BENCH)
+
 test: setup test-packages
 	$(MAKE) lint fast real
 
@@ -43,12 +48,9 @@ lint:
 fast:
 	$(BIN)/pytest -q -n 2 -m "not real and not heavy"
 
-# Tests on real programs wait most of their time: half of them go beside the others.
-HALF := tests/lab tests/jobs/test_slurm.py tests/jobs/test_kills.py tests/loadtests
+# Tests on real programs wait most of their time: more workers than a small machine has cores.
 real:
-	@log=$$(mktemp); $(BIN)/pytest -q -m "real and not heavy" --durations=10 $(HALF) >$$log 2>&1 & half=$$!; \
-	$(BIN)/pytest -q -m "real and not heavy" --durations=10 $(HALF:%=--ignore=%); code=$$?; \
-	wait $$half || code=1; cat $$log; rm -f $$log; exit $$code
+	$(BIN)/pytest -q -n 3 --dist loadfile -m "real and not heavy" --durations=10
 
 # Services that are too large for every check: each in an environment of its own, since their dependencies clash.
 test-heavy: setup test-packages .venv-chroma/.installed .venv-vllm/.installed

@@ -128,6 +128,8 @@ class Supervisor:
         self.journal.set(nodes=nodes)
         for note in self.allocation.notes:
             self.journal.note(note)
+        # First: Grafana's home is one of them.
+        archive.write(self.run_directory.dashboards, self.run_directory.id, self.recipe)
         plan = Planner(self.run_directory, self.recipe, nodes, ports, self.scratch).plan()
         targets = [Target(job=s.job, role=s.role, node=s.node, instance=s.instance) for s in plan.scrapes]
 
@@ -145,7 +147,6 @@ class Supervisor:
             }
 
         self.journal.update(change)
-        archive.write(self.run_directory.dashboards, self.run_directory.id, self.recipe)
         return plan
 
     def _start(self, plan: Plan, begin: float) -> None:

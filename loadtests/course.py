@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import resource
 import sys
 import traceback
@@ -55,12 +56,16 @@ async def or_end(work: Coroutine[None, None, T], end: asyncio.Event) -> T | None
 async def set_up(step: Callable[[], Awaitable[T]]) -> T:
     """Take a step of the set-up; whatever goes wrong with it is a SetupError."""
     try:
-        return await step()
+        done = await step()
     except SetupError:
         raise
     except Exception as error:
         traceback.print_exception(error)
         raise SetupError(f"the set-up failed: {type(error).__name__}: {error}") from error
+    # What is there now stays: looking through all of it for garbage would hold requests up by some 50 ms.
+    gc.collect()
+    gc.freeze()
+    return done
 
 
 async def advance(engine: Runs, recorder: Recorder, tell: Callable[[], Awaitable[None]]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from reports.evidence import Evidence
 from reports.honesty import Level, finding
-from reports.servers import MEASURES
+from reports.servers import MEASURES, Count
 from reports.words import display
 from runs.manifest import Finding
 
@@ -22,8 +22,8 @@ def counts_agree(evidence: Evidence) -> Iterator[Finding]:
     if evidence.manifest.ending != "completed":
         return  # what a load that was cut off had open has no record
     for count in evidence.servers.counts:
-        known = MEASURES[count.unit](evidence.requests)
-        if count.job not in evidence.recipe.targets or known is None:
+        known = MEASURES[count.unit](evidence.requests) if _of_the_same(evidence, count) else None
+        if known is None:
             continue
         least, most = known
         slack = max(COUNT_SLACK, COUNT_SHARE * most)
@@ -40,6 +40,21 @@ def counts_agree(evidence: Evidence) -> Iterator[Finding]:
                 "something else answered, or the service lost count"
             )
             yield finding("counts_agree", "invalid", text, **facts)
+
+
+def _of_the_same(evidence: Evidence, count: Count) -> bool:
+    """Tell whether the records hold what was counted.
+
+    Those of a load of several services hold the tokens of its `llm` alone; a program of others may count tokens by a
+    tokenizer of its own.
+    """
+    load, targets = evidence.recipe.load, evidence.recipe.load.targets
+    if count.job not in evidence.recipe.targets:
+        return False
+    if count.unit == "requests":
+        return True
+    roles = [role for role, name in targets.items() if name == count.job]
+    return load.generator != "command" and (not targets or roles == ["llm"])
 
 
 def not_restarted(evidence: Evidence) -> Iterator[Finding]:

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 
 from benchmarks.exporters import growth, memory, page, ratio, share
-from benchmarks.exporters.figures import Goal
 from benchmarks.exporters.stage import node_exporter_binary
+from benchmarks.figures import Goal
 
 BENCHMARKS: dict[str, Callable[..., list[Goal]]] = {
     "ratio": ratio.run,

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from benchmarks.exporters.figures import Goal, Spread, show
 from benchmarks.exporters.gpu_page import gpu_pages
 from benchmarks.exporters.lustre_tree import MDTS, OSTS, LustreTree
 from benchmarks.exporters.stage import Stage, staged
 from benchmarks.exporters.target import Target, check, cost, samples
+from benchmarks.figures import Goal, Spread, show
 
 _PROCESSES = (10, 100, 1000)
 _GPUS = _MOUNTS = (1, 4, 16)

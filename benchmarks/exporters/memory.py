@@ -4,12 +4,12 @@ import http.client
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.exporters.figures import Goal, Spread, show
-from benchmarks.exporters.meter import Memory, memory
 from benchmarks.exporters.otlp_body import otlp_body
 from benchmarks.exporters.scene import DESCRIPTION, Scene, set_up
 from benchmarks.exporters.stage import staged
 from benchmarks.exporters.target import Target, bearer, cost
+from benchmarks.figures import Goal, Spread, show
+from benchmarks.meter import Memory, memory
 
 _MB = 1e6
 _EXPORTS = 100

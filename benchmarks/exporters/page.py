@@ -6,8 +6,8 @@ from unittest.mock import patch
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.exporters.figures import Goal, Spread, show
 from benchmarks.exporters.large_page import KEPT, large_page
+from benchmarks.figures import Goal, Spread, show
 from exporters.collector import Collector, Context, Malformed
 from exporters.exposition import Parser, keep
 from exporters.page import COLLECTOR

@@ -1,9 +1,9 @@
 """CPU of a scrape of our collectors, together and one by one, over that of node_exporter's."""
 
-from benchmarks.exporters.figures import Goal, Spread, show
 from benchmarks.exporters.scene import DESCRIPTION, RUN_ID, set_up
 from benchmarks.exporters.stage import staged
 from benchmarks.exporters.target import Target, check, cost, samples
+from benchmarks.figures import Goal, Spread, show
 
 _INTERVAL = 0.25
 """Seconds from turn to turn: long enough for the process collector's passes over threads, which rest 100 times as long

@@ -1,9 +1,9 @@
 """All sidecars of a node, scraped each second as in a run: their share of one core."""
 
-from benchmarks.exporters.figures import Goal, Spread, show
 from benchmarks.exporters.scene import DESCRIPTION, set_up
 from benchmarks.exporters.stage import staged
 from benchmarks.exporters.target import Target, cost
+from benchmarks.figures import Goal, Spread, show
 
 _INTERVAL = 1.0
 _WINDOW = 10

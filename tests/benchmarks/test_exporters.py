@@ -12,14 +12,14 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.exporters import tree
-from benchmarks.exporters.figures import Goal, Spread
 from benchmarks.exporters.gpu_page import gpu_pages
 from benchmarks.exporters.large_page import KEPT, large_page
 from benchmarks.exporters.lustre_tree import MDTS, OSTS, LustreTree
 from benchmarks.exporters.machine import link_machine
-from benchmarks.exporters.meter import cpu_seconds, memory
 from benchmarks.exporters.otlp_body import otlp_body
 from benchmarks.exporters.target import check, samples
+from benchmarks.figures import Goal, Spread
+from benchmarks.meter import cpu_seconds, memory
 from exporters.collector import Context
 from exporters.exposition import Parser, keep
 from exporters.gpu_dcgm import parser, read

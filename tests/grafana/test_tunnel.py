@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -46,12 +47,13 @@ class Scene:
         self.login, self.node = Sshd(folder / "login", user_key).start(), Sshd(folder / "node", user_key).start()
         self.known = folder / "known_hosts"
         self.known.write_text(self.login.known_as(f"[127.0.0.1]:{self.login.port}") + self.node.known_as("mel0001"))
+        self.short = tempfile.TemporaryDirectory(prefix="ssh-")  # a socket's path has 108 bytes at most
         self.config = folder / "ssh_config"
         self.config.write_text(
             f"Host mel0001\n  HostName 127.0.0.1\n  Port {self.node.port}\n  HostKeyAlias mel0001\n"
             f"Host *\n  IdentityFile {user_key}\n  IdentitiesOnly yes\n  UserKnownHostsFile {self.known}\n"
             f"  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n  GatewayPorts yes\n"
-            f"  ControlMaster auto\n  ControlPath {folder}/%C\n  ControlPersist 60\n"
+            f"  ControlMaster auto\n  ControlPath {self.short.name}/%C\n  ControlPersist 60\n"
         )
         self.site = folder / "site.yaml"
         self.site.write_text(f"{{name: here, login: {{host: 127.0.0.1, port: {self.login.port}}}}}")
@@ -109,7 +111,7 @@ class Scene:
 
     def sockets(self) -> list[Path]:
         """Return the sockets of connections that are shared as the person's configuration asks."""
-        return [path for path in self.folder.iterdir() if path.is_socket()]
+        return [path for path in Path(self.short.name).iterdir() if path.is_socket()]
 
 
 def opened(child):

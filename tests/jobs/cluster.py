@@ -95,6 +95,6 @@ def _readable(lab):
     site = next(Path(entry) for entry in sys.path if entry.endswith("site-packages"))
     assert packages.is_relative_to("/usr"), "the lab's user cannot read this checkout; make setup with /usr/bin/python3"
     shutil.copytree(site, copy / "site")
-    for room in ("apptainer", "dashcam", "exporters", "grafana", "jobs", "loadtests", "prometheus", "reports", "runs"):
-        shutil.copytree(checkout / room, copy / "site" / room)
+    for room in sorted(path.parent for path in checkout.glob("*/__init__.py") if path.parent.name != "tests"):
+        shutil.copytree(room, copy / "site" / room.name)
     return {"PYTHONPATH": str(copy / "site")}, "/usr/bin/python3"

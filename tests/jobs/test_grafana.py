@@ -180,7 +180,6 @@ def test_a_run_is_shown(tmp_path, monkeypatch):
     child = driver.start("run", str(driver.recipe))
     driver.wait("the run", lambda: driver.manifest()["endpoints"].get("grafana"))
     run = RunDirectory(driver.runs()[-1])
-    (run.dashboards / "overview.json").write_text(json.dumps(DASHBOARD))
     driver.wait_phase("steady")
     ends = driver.manifest()["endpoints"]
     password = Path(ends["grafana_password_file"]).read_text()
@@ -207,7 +206,7 @@ def test_a_run_is_shown(tmp_path, monkeypatch):
 
     assert health == {"status": "OK", "message": "Successfully queried the Prometheus API."}
     assert (source["readOnly"], source["jsonData"]["timeInterval"]) == (True, "500ms")
-    assert found == [{"uid": "run-overview", "title": "Run", "type": "dash-db"}]
+    assert {"dashcam-overview", "dashcam-llm", "dashcam-load"} <= {board["uid"] for board in found}
     assert int(asked["data"]["result"][0]["value"][1]) == 3
     assert refused == {"/api/search": 401, "/api/admin/settings": 401, "/metrics": 404}
     assert (logged, welcome.status_code) == (401, 200)
@@ -221,6 +220,7 @@ def test_a_run_is_shown(tmp_path, monkeypatch):
     assert record["env"]["GF_AUTH_ANONYMOUS_ENABLED"] == "false"
     assert "GF_SERVER_ROOT_URL" not in record["env"]
     assert record["env"]["NO_PROXY"] == "*"
+    assert record["env"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"] == str(run.dashboards / "overview.json")
     assert {mode for name, mode in record["modes"].items() if name.endswith(".secret")} == {0o600}
     assert not Path(record["root"]).exists()
 

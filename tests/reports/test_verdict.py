@@ -202,6 +202,20 @@ def test_tokens_are_held_against_the_servers(metric: str, unit: Unit, each: int)
         assert f"{number:,} {unit} ({metric})" in found.findings[0].message
     untold = [rows[0] | {"tokens_in": None, "tokens_out": None}, *rows[1:]]
     assert judged(untold, servers=told[total * 2]).valid
+    own = judged(rows, servers=told[total * 2], load={"generator": "command", "options": {}})
+    assert "counts_agree" not in reasons(own)
+
+
+@pytest.mark.parametrize(("role", "broken"), [("llm", True), ("embeddings", False)])
+def test_tokens_of_several_services_are_the_llms(role: str, broken: bool) -> None:
+    """The records of `rag` hold the tokens of the answers: what its embedder counted is of other texts."""
+    rows = made.llm_rows()
+    found = judged(
+        rows,
+        servers=Servers(counts=(Count("vllm:prompt_tokens_total", "prompt tokens", "llm", 64 * len(rows)),)),
+        load={"generator": "rag", "target": None, "targets": {role: "llm", "vectors": "vectors"}},
+    )
+    assert ("counts_agree" in reasons(found)) == broken
 
 
 @pytest.mark.parametrize("rule", DOUBTFUL)

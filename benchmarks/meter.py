@@ -1,5 +1,6 @@
 """What a process has used: CPU by the kernel's clock of the process, memory by /proc/PID/smaps_rollup."""
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,19 @@ def cpu_seconds(pid: int) -> float:
     threads only that live, and our sidecar has one a scrape; /proc/PID/stat counts in hundredths of a second.
     """
     return time.clock_gettime_ns((~pid << 3) | 2) / 1e9
+
+
+def children(pid: int) -> tuple[int, ...]:
+    """Return the children of a process's first thread. Raises OSError where it is gone."""
+    return tuple(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def machine_seconds() -> float:
+    """Return how long all cores together have been busy since the machine started, in steps of 10 ms (proc(5))."""
+    user, nice, system, _idle, _wait, interrupts, soft, steal = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    )
+    return (user + nice + system + interrupts + soft + steal) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)

@@ -30,24 +30,34 @@ class Spread:
 
 @dataclass(frozen=True)
 class Goal:
-    """A goal: `what` is to be at most `most` (in `unit`), by the median of the rounds."""
+    """A goal: `what` is to be at most `bound` (in `unit`), by the median of the rounds; with `least`, at least."""
 
     what: str
-    most: float
+    bound: float
     unit: str
     spread: Spread
+    least: bool = False
+
+    def keeps(self, value: float) -> bool:
+        """Tell whether a value is on the right side of the goal."""
+        return value >= self.bound if self.least else value <= self.bound
 
     @property
     def met(self) -> bool:
-        """Whether the median is no larger than the goal."""
-        return self.spread.middle <= self.most
+        """Whether the median is on the right side of the goal."""
+        return self.keeps(self.spread.middle)
 
     def __str__(self) -> str:
         low, middle, high = self.spread.cells()
-        off = abs(self.spread.middle / self.most - 1)
-        verdict = f"met, {off:.0%} below" if self.met else f"MISSED, {off:.0%} above"
-        sure = "" if self.spread.low > self.most or self.spread.high <= self.most else "; rounds on both sides of it"
-        return f"{self.what}: {middle} {self.unit} ({low} to {high}), goal <= {self.most:g}: {verdict}{sure}"
+        off = self.spread.middle / self.bound - 1
+        side = f"{abs(off):.0%} {'below' if off < 0 else 'above'}"
+        verdict = f"met, {side}" if self.met else f"MISSED, {side}"
+        sure = self.keeps(self.spread.low) == self.keeps(self.spread.high)
+        goal = f"{'>=' if self.least else '<='} {self.bound:g}"
+        return (
+            f"{self.what}: {middle} {self.unit} ({low} to {high}), goal {goal}: {verdict}"
+            f"{'' if sure else '; rounds on both sides of it'}"
+        )
 
 
 def show(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

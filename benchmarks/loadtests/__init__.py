@@ -1,0 +1,1 @@
+"""What our load generator costs, beside others. `python -m benchmarks.loadtests --help`."""
