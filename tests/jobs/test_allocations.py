@@ -133,6 +133,19 @@ def test_a_sweep_of_four(cluster):
     assert "was not ready within" in told
 
 
+def test_a_sweep_is_stopped_as_a_whole(cluster):
+    """`dashcam sweep --stop` withdraws what waits before it ends what runs."""
+    recipe = write(cluster, PLAIN.format(nodes=1), "node: 0", seconds=200, more="repeats: 3\n")
+    answer = json.loads(cluster.call("submit", recipe, "--json").stdout)
+    runs = [RunDirectory(Path(each["path"])) for each in answer["runs"]]
+    cluster.wait_running(runs[0], answer["runs"][0]["job"])
+    told = cluster.call("sweep", answer["sweep"], "--stop")
+    assert told.stderr.count("withdrawn") == 2
+    assert "3 cancelled" in told.stdout
+    assert all(seal.verify(run).intact for run in runs)
+    assert not any(Manifest.load(run.manifest).processes for run in runs[1:])
+
+
 def test_two_jobs_of_one_user_at_once(cluster):
     """Two runs side by side share no port, no file and no process."""
     recipe = write(cluster, PLAIN.format(nodes=2), "node: 1", seconds=8)
