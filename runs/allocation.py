@@ -2,9 +2,9 @@
 
 import itertools
 import re
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from runs.nodes import RESERVED, Layout
 from runs.strict import Strict
@@ -44,16 +44,17 @@ _GOES_OVER = ("partition", "account", "qos", "reservation", "memory")
 _MAIL_TYPE = re.compile(r"[A-Z]+(_[A-Z0-9]+)*")
 
 
+def _listed(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
 class Mail(Strict):
     """E-mail that Slurm sends: sbatch's --mail-user and --mail-type."""
 
     user: str = Field(min_length=1)
-    type: tuple[str, ...] = Field(("END", "FAIL"), min_length=1, description="BEGIN, END, FAIL, TIME_LIMIT_90, ...")
-
-    @field_validator("type", mode="before")
-    @classmethod
-    def _list(cls, value: Any) -> Any:
-        return value.split(",") if isinstance(value, str) else value
+    type: Annotated[
+        tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | tuple[str, ...]), Field(min_length=1)
+    ] = Field(("END", "FAIL"), description="BEGIN, END, FAIL, TIME_LIMIT_90, ...")
 
     @field_validator("type")
     @classmethod

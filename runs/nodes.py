@@ -97,7 +97,9 @@ def _indices(text: str, layout: Layout) -> Sequence[int]:
     begin = _index(match["begin"], span)
     end = _index(match["end"], span) if match["end"] else begin
     if max(begin, end) >= len(span):
-        raise SelectionError(f"{text!r} is not there: {layout.said()}", "raise allocation.nodes, or name another node")
+        raise SelectionError(
+            f"{text!r} is not there: {layout.said()}", "ask for more nodes in `allocation`, or name another"
+        )
     if end < begin:
         raise SelectionError(f"{text!r} ends before it begins", f"write {match['end']}-{match['begin']}")
     return span[begin : end + 1]

@@ -1,11 +1,14 @@
 """Where services and load are put: selections of nodes, and everything that is wrong with them at once."""
 
+import jsonschema
 import pytest
+import yaml
 
 from runs import document, nodes, reader
 from runs.document import RecipeError
 from runs.nodes import Layout, SelectionError
 from runs.recipe import Recipe, Strict
+from runs.schema import json_schema
 
 LAYOUT = Layout(5, {"gpu": range(2), "cpu": range(2, 5)})
 
@@ -33,7 +36,7 @@ def test_selections(selection, found):
 @pytest.mark.parametrize(
     ("selection", "words", "mend"),
     [
-        ((5,), "nodes 0 to 4", "allocation.nodes"),
+        ((5,), "nodes 0 to 4", "in `allocation`"),
         (("cpu:3",), "cpu has 0 to 2", "name another"),
         (("3-2",), "ends before it begins", "2-3"),
         (("-1",), "is no node", "`last`"),
@@ -93,6 +96,16 @@ def test_a_recipe_of_components():
     again = Recipe.model_validate(recipe.model_dump(mode="json", by_alias=True))
     assert again == recipe
     assert again.allocation.parts == recipe.allocation.parts
+
+
+def test_editors_know_the_ways_of_writing():
+    """The JSON schema takes what the reader takes."""
+    text = PLACED.replace("account: p1", "account: p1\n  mail: {user: me, type: END}\n  dependency: afterok:7").replace(
+        "nodes: gpu}", "nodes: [0, 'gpu:1']}"
+    )
+    values = yaml.safe_load(text) | {"sweep": {"load.nodes": [2, "cpu"]}, "repeats": 2}
+    jsonschema.Draft202012Validator(json_schema(CATALOG)).validate(values)
+    assert read(text).allocation.mail.type == ("END",)
 
 
 def test_targets_of_instances():
