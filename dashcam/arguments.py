@@ -1,16 +1,20 @@
 """Arguments and answers that several commands share."""
 
 import argparse
+import dataclasses
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from jobs import partitions
 from jobs.catalog import catalog
-from runs import runid, variants
+from runs import placement, runid, variants
+from runs import site as sites
 from runs.directory import RunDirectory
 from runs.document import Document
-from runs.recipe import Recipe
+from runs.recipe import Allocation, Recipe
 from runs.variants import Variant
 
 
@@ -50,6 +54,16 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     add_root(parser)
 
 
+def add_site(parser: argparse.ArgumentParser) -> None:
+    """--site: what is known of the cluster."""
+    parser.add_argument(
+        "--site",
+        default=os.environ.get("DASHCAM_SITE", sites.DEFAULT),
+        metavar="NAME|FILE",
+        help=f"site profile: {', '.join(sites.names())}, or a file (default: $DASHCAM_SITE or {sites.DEFAULT})",
+    )
+
+
 def find_run(options: argparse.Namespace) -> RunDirectory:
     """Return the run that RUN names. Raises UnknownRunError."""
     return RunDirectory(runid.find(options.root, options.run))
@@ -61,9 +75,23 @@ def read_recipe(options: argparse.Namespace) -> tuple[Recipe, Document]:
     return first.recipe, first.document
 
 
-def read_variants(options: argparse.Namespace) -> list[Variant]:
-    """Read and check RECIPE; returns all runs that it asks for. Raises RecipeError."""
-    return variants.load(options.recipe, catalog(), options.sets)
+def read_variants(options: argparse.Namespace, site: sites.Site | None = None) -> list[Variant]:
+    """Read and check RECIPE; returns all runs that it asks for. Raises RecipeError.
+
+    For jobs of a site what that cannot give is among the errors.
+    """
+    known = catalog()
+    if site is not None:
+        whole = partitions.merged(site)
+
+        def misfits(asked: Allocation) -> Iterable[placement.Misfit]:
+            for number, each in enumerate(asked.each):
+                for found in placement.misfits(whole, placement.inherited(each, os.environ)):
+                    key = f"components.{number}.{found.key}" if asked.components else found.key
+                    yield dataclasses.replace(found, key=key)
+
+        known = dataclasses.replace(known, allocation=misfits)
+    return variants.load(options.recipe, known, options.sets)
 
 
 def print_json(value: Any) -> None:

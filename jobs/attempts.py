@@ -44,7 +44,8 @@ def begin_again(run: RunDirectory) -> int:
     run.live.mkdir(mode=0o700, exist_ok=True)
     new = Manifest(
         id=old.id, recipe=old.recipe, state="submitted", created=now(), allocation=old.allocation,
-        attempt=old.attempt + 1, sweep=old.sweep, versions={key: old.versions[key] for key in ("dashcam", "python")},
+        site=old.site, sweep=old.sweep,
+        attempt=old.attempt + 1, versions={key: old.versions[key] for key in ("dashcam", "python")},
         notes=[f"attempt {old.attempt + 1}: attempts/{old.attempt}/ ended as {old.ending}: {old.reason}"],
     )  # fmt: skip
     atomic.write(run.manifest, new.model_dump_json(indent=2) + "\n")

@@ -1,7 +1,7 @@
 """The batch process of a Slurm job: starts the supervisor, passes signals on, and does its last duty if it is killed.
 
-`python -m jobs.guard RUN_DIRECTORY`. Two processes, since one that gets SIGKILL can do nothing any more. When the one
-that started us is gone (Slurm's step daemon was killed) the run is wound up.
+`python -m jobs.guard RUN_DIRECTORY [--lost WHY]`. Two processes, since one that gets SIGKILL can do nothing any more.
+When the one that started us is gone (Slurm's step daemon was killed) the run is wound up.
 """
 
 import os
@@ -34,7 +34,9 @@ def main(argv: list[str]) -> int:
     for number in _PASSED_ON:
         signal.signal(number, pass_on)
     attempts.begin_again(run)
-    if not asked:
+    if "--lost" in argv:  # the batch script could not make the environment that the site's profile asks for
+        recovering.recover(run, "failed", argv[argv.index("--lost") + 1])
+    elif not asked:
         argv = [sys.executable, "-P", "-m", "jobs.supervisor", str(run.path), "--parent", str(os.getpid())]
         child.append(subprocess.Popen(argv))
         code = child[0].wait()

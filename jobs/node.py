@@ -1,5 +1,6 @@
 """What a node is: asked on the node itself, by `python -m jobs.node PORTS ADDRESS` where that is not the head."""
 
+import argparse
 import json
 import os
 import platform
@@ -10,6 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from jobs import scratch
 
 PORTS = range(20_000, 32_000)
 """Below Linux's ephemeral ports (32768 and up), so that an outgoing connection does not take one."""
@@ -70,5 +73,22 @@ def _cpu_models() -> Iterator[str]:
             yield line.partition(":")[2].strip()
 
 
+def main(argv: list[str]) -> int:
+    """Answer on standard output; what dead runs left in the places of --sweep goes, before a run counts on them."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("ports", type=int)
+    parser.add_argument("address")
+    parser.add_argument("--sweep", type=json.loads, default=[])
+    parser.add_argument("--scratch", type=Path)
+    options = parser.parse_args(argv)
+    answer = {**facts(), "ports": free_ports(options.ports, options.address)}
+    if swept := scratch.sweep(scratch.places(options.sweep)):
+        answer["swept"] = swept
+    if options.scratch is not None and not os.access(options.scratch, os.W_OK | os.X_OK):
+        answer["no_scratch"] = str(options.scratch)
+    print(json.dumps(answer))  # noqa: T201 - its answer
+    return 0
+
+
 if __name__ == "__main__":
-    print(json.dumps({**facts(), "ports": free_ports(int(sys.argv[1]), sys.argv[2])}))  # noqa: T201 - its answer
+    sys.exit(main(sys.argv[1:]))

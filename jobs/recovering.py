@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jobs import identity, living
+from jobs import scratch as scratch_of
+from jobs.allocations import of_manifest
 from jobs.allocations.local import wait_gone
 from jobs.allocations.slurm import cancel_step
 from jobs.ending import Ending
@@ -17,7 +19,7 @@ from jobs.journal import Journal
 from prometheus.client import Client
 from runs.directory import RunDirectory
 from runs.manifest import Ending as EndingWord
-from runs.manifest import Manifest, Process, now
+from runs.manifest import Manifest, ManifestError, Process, now
 
 _STALE = 900.0
 """Seconds after which somebody who recovers a run on another machine is taken for dead."""
@@ -41,7 +43,7 @@ def recover(run: RunDirectory, ending: EndingWord = "abandoned", reason: str = "
         journal.set(ending=manifest.ending or ending, reason=manifest.reason or reason)
         end = Ending(journal)
         here = living.elsewhere(manifest) is None
-        scratch = Path(manifest.scratch) if manifest.scratch else _scratch(run)
+        scratch = Path(manifest.scratch) if manifest.scratch else _scratch(run, manifest)
         if here:
             stop_recorded(manifest, [process for process in manifest.processes if process.role == "load"])
         client, data = _prometheus(manifest, scratch, here=here)
@@ -55,8 +57,24 @@ def recover(run: RunDirectory, ending: EndingWord = "abandoned", reason: str = "
             raise RecoverError(f"run {run.id} is sealed, but not all could be saved: " + "; ".join(end.problems))
 
 
-def _scratch(run: RunDirectory) -> Path:
-    return Path(tempfile.gettempdir()) / f"dashcam-{os.getuid()}-{run.id}"
+def save(path: Path) -> bool:
+    """Recover the run of a run directory where it is dead, before what it left on this node goes; False: it may not."""
+    run = RunDirectory(path)
+    try:
+        if living.of(run, Manifest.load(run.manifest)) != "dead":
+            return run.sealed
+        recover(run)
+    except (RecoverError, living.SlurmError, ManifestError):
+        return run.sealed
+    return True
+
+
+def _scratch(run: RunDirectory, manifest: Manifest) -> Path:
+    """Return where the scratch directory of a run is that did not get to say so."""
+    name = scratch_of.name(run.id)
+    where = scratch_of.places(of_manifest(manifest).local_disk)
+    found = next((place / name for place in where if (place / name).is_dir()), None)
+    return found or Path(tempfile.gettempdir()) / name
 
 
 def _prometheus(manifest: Manifest, scratch: Path, *, here: bool) -> tuple[Client | None, Path]:

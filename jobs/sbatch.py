@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from runs.directory import RunDirectory
 from runs.recipe import Recipe
+from runs.site import Modules, Site
 
 _PATTERN_CHARACTERS = re.compile(r"[%\\]")
 
@@ -32,19 +33,38 @@ def render(
     *,
     job_name: str | None = None,
     singleton: bool = False,
+    site: Site | None = None,
 ) -> Submission:
     """Return the job of a run. The script becomes the guard (exec), so that signals reach it and not a shell.
 
     `singleton`: it waits for the jobs of the same user and `job_name` that were submitted before it.
     """
     argv = ("sbatch", "--parsable", *_options(run, recipe, job_name, singleton=singleton))
+    return Submission(argv, _script(run, python, site.modules if site is not None else Modules()))
+
+
+def _script(run: RunDirectory, python: str, modules: Modules) -> str:
     comment = re.sub(r"[^\x20-\x7e]", "?", run.id)
-    script = (
-        "#!/bin/bash\n"
-        f"# dashcam {comment}: the run's guard takes the place of this shell\n"
-        f"exec {shlex.quote(python)} -P -m jobs.guard {shlex.quote(str(run.path))}\n"
-    )
-    return Submission(argv, script)
+    guard = f"exec {shlex.quote(python)} -P -m jobs.guard {shlex.quote(str(run.path))}"
+    about = f"# dashcam {comment}: the run's guard takes the place of this shell\n"
+    if not modules.load:
+        return f"#!/bin/bash\n{about}{guard}\n"
+    # A login shell: that is where sites define `module`. What cannot be loaded ends in the recording.
+    lines = ["#!/bin/bash -l", about.rstrip("\n"), f'lost() {{ {guard} --lost "$1: see logs/slurm.log"; }}']
+    if modules.init is not None:
+        lines.append(f"type module >/dev/null 2>&1 || . {_expanded(modules.init)}")
+    lines.append("type module >/dev/null 2>&1 || lost 'this node has no command `module`'")
+    steps = [("use", _expanded(place), place) for place in modules.use]
+    steps += [("load", shlex.quote(name), name) for name in modules.load]
+    for verb, word, name in steps:
+        lines.append(f"module {verb} {word} || lost {shlex.quote(f'`module {verb} {name}` failed')}")
+    return "\n".join([*lines, guard, ""])
+
+
+def _expanded(place: str) -> str:
+    """Quote a path of the profile so that its variables are read on the node, and nothing else of it."""
+    parts = re.split(r"(\$\{\w+\}|\$[A-Za-z_]\w*)", place)
+    return "".join(f'"{part}"' if index % 2 else shlex.quote(part) if part else "" for index, part in enumerate(parts))
 
 
 def _options(run: RunDirectory, recipe: Recipe, job_name: str | None, *, singleton: bool) -> Iterator[str]:

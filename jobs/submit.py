@@ -12,10 +12,12 @@ from typing import Literal
 from jobs import sbatch, sweeps
 from jobs.allocations import held
 from runs import atomic, runid
+from runs import site as sites
 from runs.directory import RunDirectory
 from runs.document import Document
 from runs.manifest import Manifest, Place, now
 from runs.recipe import Recipe
+from runs.site import Site
 
 
 class SubmitError(Exception):
@@ -43,7 +45,13 @@ def where(asked: Literal["auto", "local", "slurm"]) -> Where:
 
 
 def create(
-    recipe: Recipe, document: Document, root: Path, allocation: Where, *, place: Place | None = None
+    recipe: Recipe,
+    document: Document,
+    root: Path,
+    allocation: Where,
+    site: Site | None = None,
+    *,
+    place: Place | None = None,
 ) -> RunDirectory:
     """Make the run directory with the recipe and a first manifest. Raises SubmitError; then nothing is left.
 
@@ -62,6 +70,7 @@ def create(
         allocation="local" if allocation == "local" else "slurm",
         held=allocation == "held",
         sweep=place,
+        site=(site or sites.load(sites.DEFAULT)).model_dump(mode="json"),
         versions={"dashcam": importlib.metadata.version("dashcam"), "python": sys.version.split()[0]},
         notes=[
             *(f"overridden: {option}" for option in document.overridden.values()),
@@ -92,12 +101,12 @@ def local(run: RunDirectory) -> "subprocess.Popen[bytes]":
         )
 
 
-def slurm(run: RunDirectory, recipe: Recipe) -> str:
+def slurm(run: RunDirectory, recipe: Recipe, site: Site | None = None) -> str:
     """Hand the run to Slurm; returns the job id. Raises SubmitError; then nothing is left."""
     place = Manifest.load(run.manifest).sweep
     # One after another, so that the runs of a sweep do not disturb each other.
     name = f"dashcam-{place.id}" if place is not None else None
-    submission = sbatch.render(run, recipe, job_name=name, singleton=place is not None)
+    submission = sbatch.render(run, recipe, job_name=name, singleton=place is not None, site=site)
     script = run.configs / "job.sbatch"
     atomic.write(script, submission.script, mode=0o755)
     try:

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 import traceback
@@ -13,8 +12,8 @@ from pathlib import Path
 from types import FrameType
 
 from grafana import archive
-from jobs import exits, identity
-from jobs.allocations import for_run
+from jobs import exits, identity, recovering, scratch
+from jobs.allocations import for_run, of_manifest
 from jobs.allocations.base import Allocation, AllocationError
 from jobs.copying import Copier
 from jobs.crew import POLL_SECONDS, Crew, StoppedEarly, log_tail
@@ -56,8 +55,10 @@ class Supervisor:
         self.run_directory = run
         self.journal = Journal.open(run)
         self.recipe = Recipe.model_validate(self.journal.manifest.recipe)
-        self.allocation: Allocation = for_run(self.journal.manifest, self.recipe)
-        self.scratch = Path(tempfile.gettempdir()) / f"dashcam-{os.getuid()}-{run.id}"
+        self.site = of_manifest(self.journal.manifest)
+        self.chosen = scratch.choose(self.site.local_disk)
+        self.scratch = self.chosen.place / scratch.name(run.id)
+        self.allocation: Allocation = for_run(self.journal.manifest, self.recipe, self.chosen.place)
         self.stopping = threading.Event()
         self.asked: Ended | None = None
         self.crew = Crew(self.journal, self.allocation, self.stopping)
@@ -120,8 +121,12 @@ class Supervisor:
             started=now(),
         )
         shutil.rmtree(self.scratch, ignore_errors=True)  # of an earlier attempt that was killed here
-        self.scratch.mkdir(mode=0o700, parents=True)
+        scratch.claim(self.scratch, self.run_directory.path)
         self.journal.set(supervisor=record, state="starting", scratch=str(self.scratch), slurm=self.allocation.facts())
+        swept = scratch.sweep(scratch.places(self.site.local_disk), recovering.save)
+        gone = f"left on this node by dead runs, and swept: {', '.join(swept)}" if swept else ""
+        for note in filter(None, (self.chosen.note, gone)):
+            self.journal.note(note)
 
     def _plan(self) -> Plan:
         nodes, ports = self.allocation.nodes(PORTS_PER_NODE)

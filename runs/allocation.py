@@ -116,6 +116,15 @@ class Allocation(Needs):
         )
 
     @property
+    def each(self) -> tuple["Allocation", ...]:
+        """The components, each as an allocation of its own."""
+        fields = ("nodes", "gpus_per_node", *Needs.model_fields)
+        return tuple(
+            self.model_copy(update={"components": (), **{name: getattr(part, name) for name in fields}})
+            for part in self.parts
+        )
+
+    @property
     def layout(self) -> Layout:
         """Which nodes there are."""
         spans, begin = {}, 0

@@ -119,6 +119,7 @@ class Manifest(Record):
     )
     sweep: Place | None = Field(None, description="of which sweep this is a run, and where in it")
     attempt: int = Field(1, description="how often Slurm has started the job; earlier ones are in attempts/")
+    site: dict[str, Any] = Field(default_factory=dict, description="the site profile, as it was when the run was asked")
     slurm: dict[str, str] = Field(default_factory=dict)
     supervisor: Process | None = None
     nodes: list[Node] = Field(default_factory=list)

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from runs import document, paths, places
 from runs.document import Document, Location, Problem, RecipeError, dotted
-from runs.recipe import Load, Recipe, Service
+from runs.placement import Misfit
+from runs.recipe import Allocation, Load, Recipe, Service
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Catalog:
     `objective` returns None for a name it knows, else the nearest one it does. `roles`: of each generator that drives
     several services, the roles that they take, and whether each must be taken. `alone`: generators that can do without
     a service. `tools`: those that make their own requests, by no rate of ours. `trace` returns what is wrong with a
-    trace, by its path and the column of its times; None: nothing is.
+    trace, by its path and the column of its times; None: nothing is. `allocation` returns in what an allocation does
+    not fit the site.
     """
 
     services: Mapping[str, type[BaseModel]]
@@ -32,6 +34,7 @@ class Catalog:
     alone: Collection[str] = ()
     tools: Collection[str] = ()
     trace: Callable[[str, str | None], str | None] = field(default=lambda _path, _column: None)
+    allocation: Callable[[Allocation], Iterable[Misfit]] = field(default=lambda _asked: ())
 
 
 def load(path: Path, catalog: Catalog, sets: Iterable[str] = ()) -> tuple[Recipe, Document]:
@@ -55,6 +58,7 @@ def check(source: Document, catalog: Catalog) -> tuple[Recipe, Document]:
     problems += _targets(source, values, catalog)
     problems += _own_requests(source, values, catalog)
     problems += places.problems(source, values, catalog.tools)
+    problems += _misfits(source, values, catalog)
     if problems or recipe is None:
         raise RecipeError(source.source, problems)
     return recipe, source
@@ -268,6 +272,19 @@ def _own_requests(source: Document, values: dict[str, Any], catalog: Catalog) ->
             message = f"generator {load['generator']} makes its own requests, which no {key} of ours can drive"
             mend = f"leave {key} out, or use another generator"
             yield Problem(dotted(where), message, mend, source.line(where))
+
+
+def _misfits(source: Document, values: dict[str, Any], catalog: Catalog) -> Iterable[Problem]:
+    """Hold the allocation against the site, whatever is wrong elsewhere in the recipe."""
+    try:
+        asked = Allocation.model_validate(values.get("allocation", {}))
+    except ValidationError:
+        return
+    for misfit in catalog.allocation(asked):
+        steps = (int(step) if step.isdigit() else step for step in misfit.key.split("."))
+        where: Location = ("allocation", *steps)
+        option = source.overridden.get(where)
+        yield Problem(option or dotted(where), misfit.message, misfit.mend, None if option else source.line(where))
 
 
 def _roles(source: Document, load: dict[str, Any], roles: Mapping[str, bool]) -> Iterable[Problem]:

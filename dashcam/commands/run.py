@@ -12,6 +12,7 @@ from dashcam.commands import sweep
 from dashcam.commands.recover import if_dead
 from dashcam.view import show
 from jobs import exits, living, recovering, submit, sweeps
+from runs import site as sites
 from runs.directory import RunDirectory
 from runs.manifest import Manifest, Place
 from runs.variants import Variant
@@ -28,26 +29,27 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="where: here, or as a job of Slurm; auto (default): in the allocation that you hold and are in, else here",
     )
+    arguments.add_site(parser)
     arguments.add_json(parser)
 
 
 def execute(options: argparse.Namespace) -> int:
     """See `dashcam.commands.Command`."""
-    variants = arguments.read_variants(options)
-    where = submit.where(options.on)
+    where, site = submit.where(options.on), sites.load(options.site)
+    variants = arguments.read_variants(options, site if where == "slurm" else None)
     places = sweeps.plan(variants)
     if where == "slurm":
-        return follow(options, hand_over(options, variants, places), quiet=options.json)
+        return follow(options, hand_over(options, site, variants, places), quiet=options.json)
     first = places[0]
     if first is None:
-        run = submit.create(variants[0].recipe, variants[0].document, options.root, where)
+        run = submit.create(variants[0].recipe, variants[0].document, options.root, where, site)
         _local(run, quiet=options.json)
         return answer(run, as_json=options.json)
     interrupted = False
     for variant, place in zip(variants, places, strict=True):
         assert place is not None  # noqa: S101 - all runs of a sweep have one
         try:
-            run = submit.create(variant.recipe, variant.document, options.root, where, place=place)
+            run = submit.create(variant.recipe, variant.document, options.root, where, site, place=place)
         except submit.SubmitError as error:
             print(f"dashcam: run {place.number} of {place.of}: {error}", file=sys.stderr)
             continue
@@ -64,15 +66,15 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def hand_over(
-    options: argparse.Namespace, variants: Sequence[Variant], places: Sequence[Place | None]
+    options: argparse.Namespace, site: sites.Site, variants: Sequence[Variant], places: Sequence[Place | None]
 ) -> list[tuple[RunDirectory, str]]:
     """Submit all runs; returns those that Slurm took, with their jobs. Raises SubmitError where it took none."""
     taken: list[tuple[RunDirectory, str]] = []
     refused: list[submit.SubmitError] = []
     for variant, place in zip(variants, places, strict=True):
         try:
-            run = submit.create(variant.recipe, variant.document, options.root, "slurm", place=place)
-            taken.append((run, submit.slurm(run, variant.recipe)))
+            run = submit.create(variant.recipe, variant.document, options.root, "slurm", site, place=place)
+            taken.append((run, submit.slurm(run, variant.recipe, site)))
         except submit.SubmitError as error:
             refused.append(error)
             if place is not None:

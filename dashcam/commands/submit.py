@@ -1,10 +1,13 @@
 """`dashcam submit`: hand a recipe to Slurm and return."""
 
 import argparse
+import sys
 
 from dashcam import arguments
 from dashcam.commands.run import follow, hand_over
 from jobs import exits, sweeps
+from runs import placement
+from runs import site as sites
 
 HELP = "hand a recipe to Slurm and return; `status`, `stop` and `report` take the run's id"
 
@@ -12,15 +15,21 @@ HELP = "hand a recipe to Slurm and return; `status`, `stop` and `report` take th
 def add(parser: argparse.ArgumentParser) -> None:
     """See `dashcam.commands.Command`."""
     arguments.add_recipe(parser)
+    arguments.add_site(parser)
     parser.add_argument("--wait", action="store_true", help="stay until the job is over, and say what came of it")
     arguments.add_json(parser)
 
 
 def execute(options: argparse.Namespace) -> int:
     """See `dashcam.commands.Command`. Without --wait, 1 where Slurm did not take all runs of a sweep."""
-    variants = arguments.read_variants(options)
+    site = sites.load(options.site)
+    variants = arguments.read_variants(options, site)
     places = sweeps.plan(variants)
-    taken = hand_over(options, variants, places)
+    taken = hand_over(options, site, variants, places)
+    for hint in dict.fromkeys(
+        hint for each in variants[0].recipe.allocation.each for hint in placement.hints(site, each)
+    ):
+        print(f"dashcam: {hint}", file=sys.stderr)
     if options.wait:
         return follow(options, taken, quiet=True)
     answers = [{"id": run.id, "job": job, "path": str(run.path)} for run, job in taken]

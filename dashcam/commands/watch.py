@@ -3,7 +3,6 @@
 import argparse
 import getpass
 import json
-import os
 import shlex
 import signal
 import sys
@@ -36,12 +35,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "RUN may be `-`: the answer of `dashcam watch RUN --json` is read from standard input, so that a person's own\n"
         "machine can open the tunnel: ssh LOGIN dashcam watch last --json | dashcam watch - --open"
     )
-    parser.add_argument(
-        "--site",
-        default=os.environ.get("DASHCAM_SITE", sites.DEFAULT),
-        metavar="NAME|FILE",
-        help=f"site profile: {', '.join(sites.names())}, or a file (default: $DASHCAM_SITE or {sites.DEFAULT})",
-    )
+    arguments.add_site(parser)
     parser.add_argument("--open", action="store_true", help="open the tunnel and keep it open until Ctrl-C")
     parser.add_argument(
         "--local-port", type=int, metavar="N", help="port of the tunnel here (default: the usual one, or a free one)"

@@ -20,7 +20,9 @@ from jobs.allocations.held import seconds_left
 from jobs.allocations.local import LocalHandle
 from jobs.allocations.srun import WITHIN, Srun
 from jobs.program import Program, StartError
+from runs import site as sites
 from runs.manifest import Node, Process
+from runs.site import Site
 
 _FACTS = (
     *("SLURM_JOB_ID", "SLURM_JOB_NAME", "SLURM_JOB_PARTITION", "SLURM_JOB_ACCOUNT", "SLURM_JOB_QOS"),
@@ -78,13 +80,17 @@ class SlurmAllocation:
 
     kind: Literal["local", "slurm"] = "slurm"
 
-    def __init__(self, asked: int | None = None, *, held: bool = False) -> None:
+    def __init__(
+        self, asked: int | None = None, *, held: bool = False, site: Site | None = None, scratch: Path | None = None
+    ) -> None:
         """`asked`: how many nodes the recipe asks for. `held`: the job is somebody's own, and outlives the run."""
         self.notes: tuple[str, ...] = ()
         self._asked = asked
+        self._site = site or sites.load(sites.DEFAULT)
+        self._scratch = scratch
         self._job = os.environ.get("SLURM_JOB_ID", "")
         self._places: list[_Place] = []
-        self._srun = Srun()
+        self._srun = Srun(self._site.launcher.step)
         if not self._job:
             raise AllocationError("SLURM_JOB_ID is not set: this run was submitted to Slurm and runs inside a job only")
         self.seconds_left = seconds_left(self._job) if held else None
@@ -110,6 +116,7 @@ class SlurmAllocation:
             facts = self._ask(index, ports, address)
             facts["clock_offset_seconds"] = round(facts.pop("time") - (asked + time.time()) / 2, 3)
             free.append(facts.pop("ports"))
+            self._tell(place.name, facts)
             nodes.append(Node(index=index, name=place.name, address=address, facts=facts))
         return nodes, free
 
@@ -150,8 +157,9 @@ class SlurmAllocation:
     def _ask(self, index: int, ports: int, address: str) -> dict[str, Any]:
         if index == 0:
             return {**node.facts(), "ports": node.free_ports(ports, address)}
-        argv = [*self._step(index, "facts"), sys.executable, "-P", "-m", "jobs.node", str(ports), address]
-        answer = _run(argv, timeout=WITHIN)
+        asks = [sys.executable, "-P", "-m", "jobs.node", str(ports), address]
+        asks += ["--sweep", json.dumps(self._site.local_disk), "--scratch", str(self._scratch or "/")]
+        answer = _run([*self._step(index, "facts"), *asks], timeout=WITHIN)
         try:
             facts: dict[str, Any] = json.loads(answer.splitlines()[-1])
         except (IndexError, ValueError) as error:
@@ -161,6 +169,18 @@ class SlurmAllocation:
     def _step(self, index: int, name: str) -> list[str]:
         place = self._places[index]
         return self._srun.command(place.name, name, place.group)
+
+    def _tell(self, name: str, facts: dict[str, Any]) -> None:
+        """Note what a reader should know of a node."""
+        notes = []
+        if swept := facts.pop("swept", None):
+            notes.append(f"left on {name} by dead runs, and swept: {', '.join(swept)}")
+        if missing := facts.pop("no_scratch", None):
+            notes.append(
+                f"{name} has no {missing} to write to, which is the head's node-local place: name one that every node "
+                "has in the site profile's local_disk"
+            )
+        self.notes = (*self.notes, *notes)
 
     def call(self, node: int, argv: Sequence[str], env: Mapping[str, str], log: Path, timeout: float) -> int:
         """See `jobs.allocations.base.Allocation`."""

@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 WITHIN = 30.0
 """Seconds that a step may take to begin."""
 
-_WISHES: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("--overlap", "--oversubscribe"), "steps share the node's CPUs"),
-    (("--mem=0",), "a step takes no memory for itself"),
-    (("--cpu-bind=none", "--cpu-bind=no"), "programs may use all cores of the node"),
-    (("--input=none",), "a step does not read our standard input"),
-    (("--unbuffered",), "logs come as they are written"),
-)
-"""What is wished of a step, in the order in which flags are tried: a flag, what else says the same, and what for."""
+_PURPOSE = {
+    "--overlap": "steps share the node's CPUs",
+    "--mem=0": "a step takes no memory for itself",
+    "--cpu-bind=none": "programs may use all cores of the node",
+    "--input=none": "a step does not read our standard input",
+    "--unbuffered": "logs come as they are written",
+}
+_INSTEAD = {"--overlap": ("--oversubscribe",), "--cpu-bind=none": ("--cpu-bind=no",)}
+"""What else says the same to a launcher that does not know a flag."""
 
 _PROBE_WITHIN = 10.0
 
@@ -25,7 +26,7 @@ _PROBE_WITHIN = 10.0
 class Srun:
     """Makes command lines of steps. Until `probe` has found otherwise, all flags are taken for good."""
 
-    flags: tuple[str, ...] = tuple(flags[0] for flags, _ in _WISHES)
+    flags: tuple[str, ...] = tuple(_PURPOSE)
     notes: list[str] = field(default_factory=list)
 
     def command(self, node: str, name: str, group: int | None = None) -> list[str]:
@@ -42,11 +43,11 @@ class Srun:
         """
         if self._try(node, group) is None:
             return
-        self.flags = ()
+        wished, self.flags = self.flags, ()
         why = self._try(node, group)
-        for alternatives, purpose in _WISHES:
+        for wish in wished:
             before, reasons = self.flags, []
-            for flag in alternatives:
+            for flag in (wish, *_INSTEAD.get(wish, ())):
                 self.flags = (*before, flag)
                 if (reason := self._try(node, group)) is None:
                     why = None
@@ -55,8 +56,9 @@ class Srun:
             else:
                 self.flags = before
             if reasons:
+                purpose = f" (asked so that {_PURPOSE[wish]})" if wish in _PURPOSE else ""
                 instead = f"; {flag} is used" if self.flags != before else ""
-                self.notes.append(f"srun refuses {'; '.join(reasons)} (asked so that {purpose}){instead}")
+                self.notes.append(f"srun refuses {'; '.join(reasons)} {purpose}{instead}")
         if why is not None:
             raise RuntimeError(why)
 

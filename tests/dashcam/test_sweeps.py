@@ -137,6 +137,28 @@ def test_a_refused_job_among_others(tmp_path, monkeypatch, capsys):
     assert asked == {f"--job-name=dashcam-{answer['sweep']} --dependency=singleton"}
 
 
+COMPONENTS = """\
+name: comp
+allocation:
+  components:
+    - {name: gpu, partition: gpus, gpus_per_node: 4, account: p1, qos: default}
+    - {name: cpu, partition: cpu, gpus_per_node: 4, account: p1, qos: default}
+services: {llm: {kind: llamacpp, model: tiny, node: gpu}}
+load: {generator: openai, node: cpu, phases: [{name: steady, for: 1s, rate: 1}]}
+"""
+
+
+def test_components_are_held_against_the_site(tmp_path, monkeypatch, capsys):
+    """What a site cannot give to one of them is said at its own line, before Slurm is asked."""
+    monkeypatch.setattr("jobs.partitions.ask", dict)
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(COMPONENTS)
+    assert cli.main(["submit", str(recipe), "--site", "meluxina", "--root", str(tmp_path / "rec")]) == exits.USAGE
+    told = capsys.readouterr().err
+    assert "r.yaml:4: allocation.components.0.partition: meluxina has no partition 'gpus'" in told
+    assert "r.yaml:5: allocation.components.1.gpus_per_node: 4 asked, partition cpu of meluxina has none" in told
+
+
 def test_where_a_run_goes(monkeypatch):
     """Here, or in what one holds and is in; what is held elsewhere is not overlooked."""
     for name in [name for name in os.environ if name.startswith("SLURM")]:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs import sbatch
-from runs import document, reader
+from runs import document, reader, site
 from runs.directory import RunDirectory
 from runs.recipe import Strict
+from runs.site import Site
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -59,6 +60,62 @@ def test_jobs_of_a_sweep_wait_for_each_other():
     run = RunDirectory(Path("/r/20261124-010203-job-a1b2-0002"))
     made = sbatch.render(run, recipe("{dependency: 'afterok:7'}"), job_name="dashcam-x", singleton=True)
     assert {"--job-name=dashcam-x", "--dependency=singleton,afterok:7"} <= set(made.argv)
+
+
+SITES = {
+    "site-meluxina": site.load("meluxina"),
+    "site-hostile": Site.model_validate(
+        {
+            "name": "hostile",
+            "modules": {
+                "init": "/apps/a b/$(touch x)/init",
+                "use": ["$HOME/it's `id` $(id)/modules", "${SCRATCH}/m"],
+                "load": ["env/release/2024.1"],
+            },
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_rendered_job_of_a_site(name, golden):
+    """The modules of a site's profile are loaded by a login shell; a word of it that is hostile stays a word."""
+    run = RunDirectory(Path("/project/home/p200981/it's/20261124-010203-job-a1b2"))
+    made = sbatch.render(
+        run, recipe("{account: p200981, partition: gpu}"), "/opt/dash cam/bin/python", site=SITES[name]
+    )
+    text = "\n".join([*(f"argv: {word!r}" for word in made.argv), "", made.script])
+    golden(GOLDEN / f"sbatch-{name}.txt", text)
+
+
+MODULE = """module() { echo "module $*" >>"$LOG"; [ "$2" != "$REFUSED" ]; }
+export -f module
+"""
+
+
+@pytest.mark.parametrize(
+    ("defined", "refused", "calls", "said"),
+    [
+        (True, "", ["use", "use", "load"], "-P -m jobs.guard /r/it's"),
+        (True, "env/release/2024.1", ["use", "use", "load"], "--lost `module load env/release/2024.1` failed: see"),
+        (True, "/m", ["use", "use"], "--lost `module use ${SCRATCH}/m` failed: see"),
+        (False, "", [], "--lost this node has no command `module`: see"),
+    ],
+)
+def test_modules_are_loaded_or_the_guard_is_told(tmp_path, defined, refused, calls, said):
+    """bash runs the script: each step in its order, and one that fails becomes the reason of the run's end."""
+    script = sbatch.render(RunDirectory(Path("/r/it's")), recipe("{}"), "/bin/echo", site=SITES["site-hostile"]).script
+    log = tmp_path / "log"
+    env = {"PATH": "/usr/bin:/bin", "HOME": "/h o", "SCRATCH": "", "LOG": str(log), "REFUSED": refused}
+    text = (MODULE if defined else "") + script
+    done = subprocess.run(["bash", "-s"], input=text, env=env, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert said in done.stdout
+    assert done.stdout.count("jobs.guard") == 1
+    told = log.read_text().splitlines() if log.exists() else []
+    assert [line.split()[1] for line in told] == calls
+    if told:
+        assert told[0] == "module use /h o/it's `id` $(id)/modules"
+    assert [path.name for path in tmp_path.iterdir()] == (["log"] if told else [])
 
 
 @given(

@@ -1,6 +1,7 @@
 """Runs in a real Slurm of four nodes, as an ordinary user: two nodes, cancelled, and at the time limit."""
 
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -126,18 +127,87 @@ def test_stop_withdraws_a_waiting_job(cluster):
 
 
 @pytest.mark.parametrize(
-    ("option", "words"), [("allocation.partition=nowhere", "partition"), ("allocation.nodes=99", "node")]
+    ("options", "words"),
+    [
+        (["allocation.partition=nowhere"], ["generic-slurm has no partition 'nowhere'", "there are cpu, gpu"]),
+        (["allocation.nodes=99"], ["99 asked, partition cpu of generic-slurm has 4", "ask 4 at most"]),
+        (
+            ["allocation.partition=gpu", "allocation.gpus_per_node=3", "allocation.time=1h", "watch.exporters=[nod]"],
+            ["4 errors", "3 asked, partition gpu of lab has 2", "ends jobs after 10m", "account: is missing", "'nod'"],
+        ),
+    ],
 )
-def test_slurm_refuses(cluster, option, words):
-    """What Slurm refuses is said in Slurm's words; no run directory is left."""
+def test_what_slurm_would_refuse_is_told_before(cluster, options, words):
+    """By what Slurm says of its partitions and the profile of its accounts: all at once; no run directory is left."""
+    site = ("--site", "lab") if len(options) > 1 else ()
+    done = _refused(cluster, options, site)
+    assert done.returncode == 2
+    assert all(word in done.stderr for word in words), done.stderr
+    assert "Slurm refuses" not in done.stderr
+
+
+def test_slurm_refuses(cluster):
+    """What only Slurm knows it refuses in its own words; no run directory is left."""
+    done = _refused(cluster, ["allocation.account=nobody"], ())
+    assert done.returncode == 1
+    assert "Slurm refuses the job" in done.stderr
+    assert "Invalid account" in done.stderr
+
+
+def _refused(cluster, options, site):
     before = set(cluster.root.iterdir())
     recipe = cluster.root / "recipe.yaml"
     recipe.write_text(RECIPE.format(seconds=5, limit="00:05:00"))
-    done = cluster.call("submit", str(recipe), "--set", option, check=False)
-    assert done.returncode == 1
-    assert words in done.stderr.lower()
-    assert "Slurm refuses the job" in done.stderr
+    sets = [word for option in options for word in ("--set", option)]
+    done = cluster.call("submit", str(recipe), *sets, *site, check=False)
     assert set(cluster.root.iterdir()) - {recipe} == before - {recipe}
+    return done
+
+
+def test_a_module_that_cannot_be_loaded(cluster):
+    """A site's module that the node does not have ends the run before it starts: a sealed recording that says so."""
+    profile = cluster.root / "modules.yaml"
+    profile.write_text("{name: modules, modules: {load: [nowhere/1.0]}}")
+    profile.chmod(0o644)
+    run, job = cluster.submit(5, "00:05:00", "--site", str(profile))
+    manifest = cluster.wait_sealed(run, job)
+    assert manifest.ending == "failed"
+    assert manifest.reason == "this node has no command `module`: see logs/slurm.log"
+
+
+SRUN = """#!/bin/sh
+for word in "$@"; do
+    [ "$word" != --unbuffered ] || { echo "srun: unrecognized option '$word'" >&2; exit 1; }
+done
+exec /usr/bin/srun "$@"
+"""
+
+
+def test_a_launcher_that_refuses_a_flag(cluster):
+    """An srun that knows no --unbuffered is used without it; what a dead run left on the nodes goes at the start."""
+    programs = cluster.lab.user_dir()
+    (programs / "srun").write_text(SRUN)
+    (programs / "srun").chmod(0o755)
+    left = Path(f"/tmp/dashcam-{cluster.lab.user.pw_uid}-20200101-000000-two-nodes-a1b2")  # noqa: S108
+    left.mkdir()
+    for path in (left, left / "data"):
+        path.mkdir(exist_ok=True)
+        os.chown(path, cluster.lab.user.pw_uid, -1)
+    for path in (left / "data", left):
+        os.utime(path, (0, 0))
+    before = dict(cluster.environment)
+    cluster.environment["PATH"] = f"{programs}:{cluster.lab.env['PATH']}"
+    try:
+        run, job = cluster.submit(5, "00:05:00", "--site", "lab")
+    finally:
+        cluster.environment = before
+    manifest = cluster.wait_sealed(run, job, within=120)
+    assert manifest.ending == "completed", manifest.reason
+    steps = [process for process in manifest.processes if process.step]
+    assert steps
+    assert all("--overlap" in step.command and "--unbuffered" not in step.command for step in steps)
+    assert not left.exists()
+    assert any(note.endswith(f"swept: {left.name.split('-', 2)[2]}") for note in manifest.notes), manifest.notes
 
 
 def test_hostile_directory_names(cluster):

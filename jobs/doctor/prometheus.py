@@ -1,0 +1,16 @@
+"""Prometheus, without which there is no recording, and promtool."""
+
+from collections.abc import Iterable
+
+from jobs.doctor import versions
+from jobs.doctor.base import Check, Context, Line
+
+_MEND = "on Debian `apt-get install prometheus`, elsewhere put the release's binaries on PATH"
+
+
+def _look(_context: Context) -> Iterable[Line]:
+    yield versions.program(("prometheus",), mend=_MEND, needed=True)
+    yield versions.program(("promtool",), loses="dashboards and rules are not checked by it", mend=_MEND)
+
+
+CHECK = Check("prometheus", "programs", _look, vital=True, order=1)
