@@ -10,11 +10,12 @@ from typing import Any
 
 from jobs import partitions
 from jobs.catalog import catalog
-from runs import placement, reader, runid
+from runs import placement, runid, variants
 from runs import site as sites
 from runs.directory import RunDirectory
 from runs.document import Document
 from runs.recipe import Allocation, Recipe
+from runs.variants import Variant
 
 
 def add_root(parser: argparse.ArgumentParser) -> None:
@@ -69,18 +70,28 @@ def find_run(options: argparse.Namespace) -> RunDirectory:
 
 
 def read_recipe(options: argparse.Namespace) -> tuple[Recipe, Document]:
-    """Read and check RECIPE. Raises RecipeError."""
-    return reader.load(options.recipe, catalog(), options.sets)
+    """Read and check RECIPE, at the first point of its sweep where it has one. Raises RecipeError."""
+    first = read_variants(options)[0]
+    return first.recipe, first.document
 
 
-def read_recipe_for(options: argparse.Namespace, site: sites.Site) -> tuple[Recipe, Document]:
-    """Read RECIPE for a job of that site: what the site cannot give is among the errors. Raises RecipeError."""
-    known = partitions.merged(site)
+def read_variants(options: argparse.Namespace, site: sites.Site | None = None) -> list[Variant]:
+    """Read and check RECIPE; returns all runs that it asks for. Raises RecipeError.
 
-    def misfits(asked: Allocation) -> Iterable[placement.Misfit]:
-        return placement.misfits(known, placement.inherited(asked, os.environ))
+    For jobs of a site what that cannot give is among the errors.
+    """
+    known = catalog()
+    if site is not None:
+        whole = partitions.merged(site)
 
-    return reader.load(options.recipe, dataclasses.replace(catalog(), allocation=misfits), options.sets)
+        def misfits(asked: Allocation) -> Iterable[placement.Misfit]:
+            for number, each in enumerate(asked.each):
+                for found in placement.misfits(whole, placement.inherited(each, os.environ)):
+                    key = f"components.{number}.{found.key}" if asked.components else found.key
+                    yield dataclasses.replace(found, key=key)
+
+        known = dataclasses.replace(known, allocation=misfits)
+    return variants.load(options.recipe, known, options.sets)
 
 
 def print_json(value: Any) -> None:

@@ -45,7 +45,7 @@ def begin_again(run: RunDirectory) -> None:
     run.live.mkdir(mode=0o700, exist_ok=True)
     new = Manifest(
         id=old.id, recipe=old.recipe, state="submitted", created=now(), allocation=old.allocation,
-        site=old.site,
+        site=old.site, sweep=old.sweep,
         attempt=old.attempt + 1, versions={key: old.versions[key] for key in ("dashcam", "python")},
         notes=[f"attempt {old.attempt + 1}: attempts/{old.attempt}/ ended as {old.ending}: {old.reason}"],
     )  # fmt: skip

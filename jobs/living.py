@@ -42,7 +42,8 @@ def supervisor_alive(manifest: Manifest) -> bool:
 def elsewhere(manifest: Manifest) -> str | None:
     """Return the head of a run that lives on another machine, where its processes cannot be seen from."""
     head = manifest.nodes[0].name if manifest.nodes else None
-    return None if head in {None, socket.gethostname()} else head
+    here = socket.gethostname()
+    return None if head in {None, here, here.partition(".")[0]} else head
 
 
 def job_id(run: RunDirectory) -> str | None:
@@ -60,7 +61,7 @@ def job_state(job: str) -> str | None:
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SlurmError(f"squeue cannot be asked for job {job} ({error}): is this a Slurm login node?") from error
-    return done.stdout.strip() or None
+    return next(iter(done.stdout.split()), None)  # a heterogeneous job has a line a component, the head's first
 
 
 class Asked:

@@ -1,8 +1,8 @@
 """From a recipe and its nodes to everything that will be started: programs, scrape targets, the load."""
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from jobs.program import Program
 from jobs.services import catalogue
 from jobs.services.base import Context, PlanError, ServicePlan
 from jobs.sidecars import Sidecars, find_program
+from loadtests.instances import rounds
 from loadtests.kinds import registry as generators
 from loadtests.plan import LoadPlan, Series, Target, Tls
 from loadtests.share import processes
@@ -72,11 +73,12 @@ class Planner:
 
     def plan(self) -> Plan:
         """Say everything that the run starts. Raises PlanError, PortError."""
-        services = {name: self._service(name) for name in self.recipe.services}
-        offered = [scrape for service in services.values() for scrape in service.scrapes]
+        instances = {name: self._instances(name) for name in self.recipe.services}
+        services = [service for found in instances.values() for service in found]
+        offered = [scrape for service in services for scrape in service.scrapes]
         pages = [scrape for scrape in offered if self._sidecars.reads(scrape)]
         scrapes = [scrape for scrape in offered if scrape not in pages]
-        programs = [program for service in services.values() for program in service.programs]
+        programs = [program for service in services for program in service.programs]
         if "page" in self.recipe.watch.exporters and not pages:
             raise PlanError(
                 "watch.exporters has `page`, but no service has a page to read by it: "
@@ -96,11 +98,12 @@ class Planner:
             password_file=web.password_file,
             ca_file=certificate and certificate.ca_file,
         )
-        load, scrape, go_file = self._load({name: service.target for name, service in services.items()}, series)
+        targets = {name: [service.target for service in found] for name, found in instances.items()}
+        load, scrape, go_file = self._load(targets, series)
         scrapes.append(scrape)
         prometheus = self._prometheus(scrapes, series, web)
         beside = self._grafana(series)
-        for service in services.values():
+        for service in services:
             self.versions.update(service.versions)
             self.notes.extend(service.notes)
         return Plan(
@@ -130,16 +133,26 @@ class Planner:
             )
         return asked
 
-    def _service(self, name: str) -> ServicePlan:
+    def _placed(self, nodes: Iterable[int]) -> list[Node]:
+        """Return each node once: a local run has one for all indices."""
+        return list({found.index: found for found in map(self._node, nodes)}.values())
+
+    def _instances(self, name: str) -> list[ServicePlan]:
+        """Plan a service: under its own name, or with `nodes` an instance on each of them under NAME-0, NAME-1, ..."""
+        nodes = self._placed(self.recipe.nodes_of(name))
+        if not self.recipe.services[name].nodes:
+            return [self._service(name, name, nodes[0])]
+        return [self._service(name, f"{name}-{number}", node) for number, node in enumerate(nodes)]
+
+    def _service(self, name: str, instance: str, node: Node) -> ServicePlan:
         service, kind = self.recipe.services[name], catalogue()[self.recipe.services[name].kind]
-        node = self._node(service.node)
         context = Context(
             run_id=self.run.id,
-            name=name,
+            name=instance,
             node=node.index,
             node_name=node.name,
             address=node.address,
-            scratch=self.scratch / name,
+            scratch=self.scratch / instance,
             live=self.run.live,
             ready_within=service.ready_within,
             env={**self._sidecars.telemetry(node, name), **service.env},
@@ -149,28 +162,50 @@ class Planner:
             certificate=self._certificates.get(node.index),
             gpus=node.facts.get("gpus"),
         )
-        return kind.plan(context, kind.Options.model_validate(service.options))
+        plan = kind.plan(context, kind.Options.model_validate(service.options))
+        # All instances are one job; their nodes tell them apart.
+        scrapes = [
+            replace(scrape, job=name + scrape.job.removeprefix(instance)) if scrape.job.startswith(instance) else scrape
+            for scrape in plan.scrapes
+        ]
+        return replace(plan, scrapes=tuple(scrapes))
 
-    def _load(self, services: Mapping[str, Target], series: Series) -> tuple[tuple[Program, ...], Scrape, Path]:
+    def _aims(self, services: Mapping[str, Sequence[Target]]) -> list[dict[str, Target]]:
+        """Return what each turn of the load drives, by role; the role of the only service is ""."""
+        load = self.recipe.load
+        names = load.targets or ({"": load.target or next(iter(services))} if services else {})
+        aims: dict[str, Sequence[Target]] = {}
+        for role, name in names.items():
+            service, number = self.recipe.aim(name)
+            found = services[service]
+            # A local run has fewer nodes than were asked for, and so fewer instances.
+            aims[role] = found if number is None else [found[min(number, len(found) - 1)]]
+        return rounds(aims) if aims else [{}]
+
+    def _load(
+        self, services: Mapping[str, Sequence[Target]], series: Series
+    ) -> tuple[tuple[Program, ...], Scrape, Path]:
         """Plan the load: on several nodes a program on each, the first of which leads and is scraped for all."""
         load = self.recipe.load
-        # A local run has one node for all indices.
-        node, *others = {found.index: found for found in map(self._node, load.places)}.values()
+        node, *others = self._placed(self.recipe.load_nodes)
         if others and isinstance(generators()[load.generator], ToolKind):
             raise PlanError(f"load.nodes: {load.generator} runs on one node: use `node`")
-        targets = {role: services[name] for role, name in load.targets.items()}
-        target = services[self.recipe.targets[0]] if services and not targets else None
-        protocols = {role: part.protocol for role, part in (targets or ({"": target} if target else {})).items()}
-        if mismatch := generators()[load.generator].mismatch(protocols):
+        aims = self._aims(services)
+        if len(aims) > 1 and isinstance(generators()[load.generator], ToolKind):
+            name = load.target or next(iter(services))
+            raise PlanError(f"load.target: {load.generator} drives one instance: name it, as {name}-0")
+        if mismatch := generators()[load.generator].mismatch({role: each.protocol for role, each in aims[0].items()}):
             raise PlanError(f"load.generator {mismatch}: see the protocols of {', '.join(self.recipe.targets)}")
+        first, more = aims[0], tuple(aims[1:])
         port, token, go_file = self._port(node, None), self._sidecars.token("load"), self.run.live / "go"
         address, certificate = f"{node.address}:{port}", self._certificates.get(node.index)
         shards = [processes(load, 1 + len(others), int(each.facts.get("cores", 1))) for each in (node, *others)]
         plan = LoadPlan(
             run_id=self.run.id,
             load=load,
-            target=target,
-            targets=targets,
+            target=first.get(""),
+            targets={} if "" in first else first,
+            more=more,
             objectives=self.recipe.objectives if load.search is not None or load.scenario is not None else {},
             shards=shards if others else (),
             output=self.run.load,

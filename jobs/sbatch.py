@@ -8,6 +8,7 @@ import math
 import re
 import shlex
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from runs.directory import RunDirectory
@@ -25,35 +26,20 @@ class Submission:
     script: str
 
 
-def render(run: RunDirectory, recipe: Recipe, python: str = sys.executable, *, site: Site | None = None) -> Submission:
-    """Return the job of a run. The script becomes the guard (exec), so that signals reach it and not a shell."""
-    allocation = recipe.allocation
-    options: dict[str, str | None] = {
-        "job-name": f"dashcam-{recipe.name}",
-        "nodes": str(allocation.nodes),
-        "ntasks-per-node": "1",
-        "time": slurm_time(allocation.time),
-        "signal": f"B:USR1@{math.ceil(min(allocation.warning, allocation.time / 2))}",
-        "partition": allocation.partition,
-        "account": allocation.account,
-        "qos": allocation.qos,
-        "reservation": allocation.reservation,
-        "constraint": allocation.constraint,
-        "cpus-per-task": str(allocation.cpus_per_node) if allocation.cpus_per_node else None,
-        "mem": allocation.memory,
-        "gres": f"gpu:{allocation.gpus_per_node}" if allocation.gpus_per_node else None,
-        "output": _literal(f"{run.logs}/slurm.log"),
-        "chdir": "/",
-        "open-mode": "append",
-    }
-    # A node that is lost takes what ran there, and not the whole job.
-    flags = ("--no-kill",) if allocation.nodes > 1 else ()
-    argv = (
-        "sbatch",
-        "--parsable",
-        *flags,
-        *(f"--{name}={value}" for name, value in options.items() if value is not None),
-    )
+def render(
+    run: RunDirectory,
+    recipe: Recipe,
+    python: str = sys.executable,
+    *,
+    job_name: str | None = None,
+    singleton: bool = False,
+    site: Site | None = None,
+) -> Submission:
+    """Return the job of a run. The script becomes the guard (exec), so that signals reach it and not a shell.
+
+    `singleton`: it waits for the jobs of the same user and `job_name` that were submitted before it.
+    """
+    argv = ("sbatch", "--parsable", *_options(run, recipe, job_name, singleton=singleton))
     return Submission(argv, _script(run, python, site.modules if site is not None else Modules()))
 
 
@@ -79,6 +65,52 @@ def _expanded(place: str) -> str:
     """Quote a path of the profile so that its variables are read on the node, and nothing else of it."""
     parts = re.split(r"(\$\{\w+\}|\$[A-Za-z_]\w*)", place)
     return "".join(f'"{part}"' if index % 2 else shlex.quote(part) if part else "" for index, part in enumerate(parts))
+
+
+def _options(run: RunDirectory, recipe: Recipe, job_name: str | None, *, singleton: bool) -> Iterator[str]:
+    """Yield what sbatch is asked for: the whole job's options, then each component's after a colon.
+
+    Source: https://slurm.schedmd.com/heterogeneous_jobs.html; the batch script runs in the first component.
+    """
+    allocation = recipe.allocation
+    mail = allocation.mail
+    yield from _given(
+        {
+            "job-name": job_name or f"dashcam-{recipe.name}",
+            "time": slurm_time(allocation.time),
+            "signal": f"B:USR1@{math.ceil(min(allocation.warning, allocation.time / 2))}",
+            "output": _literal(f"{run.logs}/slurm.log"),
+            "chdir": "/",
+            "open-mode": "append",
+            "dependency": ",".join(filter(None, ("singleton" if singleton else None, allocation.dependency))) or None,
+            "mail-user": mail.user if mail else None,
+            "mail-type": ",".join(mail.type) if mail else None,
+        }
+    )
+    if allocation.nodes > 1:
+        yield "--no-kill"  # a node that is lost takes what ran there, and not the whole job
+    for number, part in enumerate(allocation.parts):
+        if number:
+            # These go over from one component to the next, but not in every release: written out they are right in all.
+            yield from (":", f"--time={slurm_time(allocation.time)}", "--no-kill")
+        yield from _given(
+            {
+                "nodes": str(part.nodes),
+                "ntasks-per-node": "1",
+                "partition": part.partition,
+                "account": part.account,
+                "qos": part.qos,
+                "reservation": part.reservation,
+                "constraint": part.constraint,
+                "cpus-per-task": str(part.cpus_per_node) if part.cpus_per_node else None,
+                "mem": part.memory,
+                "gres": f"gpu:{part.gpus_per_node}" if part.gpus_per_node else None,
+            }
+        )
+
+
+def _given(options: Mapping[str, str | None]) -> Iterator[str]:
+    return (f"--{name}={value}" for name, value in options.items() if value is not None)
 
 
 def slurm_time(seconds: float) -> str:

@@ -3,17 +3,19 @@
 import importlib.metadata
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Literal
 
-from jobs import sbatch
+from jobs import sbatch, sweeps
+from jobs.allocations import held
 from runs import atomic, runid
 from runs import site as sites
 from runs.directory import RunDirectory
 from runs.document import Document
-from runs.manifest import Manifest, now
+from runs.manifest import Manifest, Place, now
 from runs.recipe import Recipe
 from runs.site import Site
 
@@ -22,12 +24,41 @@ class SubmitError(Exception):
     """A run cannot be started; the text says why and the mend."""
 
 
+Where = Literal["local", "slurm", "held"]
+"""On this machine, as a Slurm job, or in an allocation that the user holds and is in."""
+
+
+def where(asked: Literal["auto", "local", "slurm"]) -> Where:
+    """Return where a run goes. Raises SubmitError: the user holds an allocation that this host is not of."""
+    if asked == "local":
+        return "local"
+    found = held.find()
+    if found is not None and found.here:
+        return "held"
+    if found is not None and asked == "auto":
+        raise SubmitError(
+            f"you hold job {found.job} on {', '.join(found.nodes[:4])}, and {socket.gethostname()} is not among them: "
+            "start there, as `srun --overlap --nodes=1 --ntasks=1 --pty dashcam run ...`; or say where: --on local is "
+            "this host, --on slurm a job of its own"
+        )
+    return "slurm" if asked == "slurm" else "local"
+
+
 def create(
-    recipe: Recipe, document: Document, root: Path, allocation: Literal["local", "slurm"], site: Site | None = None
+    recipe: Recipe,
+    document: Document,
+    root: Path,
+    allocation: Where,
+    site: Site | None = None,
+    *,
+    place: Place | None = None,
 ) -> RunDirectory:
-    """Make the run directory with the recipe and a first manifest. Raises SubmitError; then nothing is left."""
+    """Make the run directory with the recipe and a first manifest. Raises SubmitError; then nothing is left.
+
+    `place`: where it stands in a sweep.
+    """
     try:
-        run = RunDirectory.create(root, runid.new(recipe.name))
+        run = RunDirectory.create(root, sweeps.run_id(place) if place else runid.new(recipe.name))
     except OSError as error:
         mend = "choose a place that you can write to with --root"
         raise SubmitError(f"{error.filename or root} cannot be made: {error.strerror}; {mend}") from error
@@ -36,10 +67,15 @@ def create(
         recipe=recipe.model_dump(mode="json", by_alias=True),
         state="submitted" if allocation == "slurm" else "starting",
         created=now(),
-        allocation=allocation,
+        allocation="local" if allocation == "local" else "slurm",
+        held=allocation == "held",
+        sweep=place,
         site=(site or sites.load(sites.DEFAULT)).model_dump(mode="json"),
         versions={"dashcam": importlib.metadata.version("dashcam"), "python": sys.version.split()[0]},
-        notes=[f"overridden: {option}" for option in document.overridden.values()],
+        notes=[
+            *(f"overridden: {option}" for option in document.overridden.values()),
+            *([f"of sweep {place.id}: run {place.number} of {place.of}"] if place else []),
+        ],
     )
     try:
         atomic.write(run.recipe, document.text)
@@ -53,7 +89,7 @@ def create(
 
 
 def local(run: RunDirectory) -> "subprocess.Popen[bytes]":
-    """Start the supervisor of a local run; it ends the run when this process is gone."""
+    """Start the supervisor of a run here, or in a held allocation; it ends the run when this process is gone."""
     with (run.logs / "supervisor.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "jobs.supervisor", str(run.path), "--parent", str(os.getpid())],
@@ -67,7 +103,10 @@ def local(run: RunDirectory) -> "subprocess.Popen[bytes]":
 
 def slurm(run: RunDirectory, recipe: Recipe, site: Site | None = None) -> str:
     """Hand the run to Slurm; returns the job id. Raises SubmitError; then nothing is left."""
-    submission = sbatch.render(run, recipe, site=site)
+    place = Manifest.load(run.manifest).sweep
+    # One after another, so that the runs of a sweep do not disturb each other.
+    name = f"dashcam-{place.id}" if place is not None else None
+    submission = sbatch.render(run, recipe, job_name=name, singleton=place is not None, site=site)
     script = run.configs / "job.sbatch"
     atomic.write(script, submission.script, mode=0o755)
     try:

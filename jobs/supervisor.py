@@ -64,7 +64,10 @@ class Supervisor:
         self.crew = Crew(self.journal, self.allocation, self.stopping)
         self.client: Client | None = None
         self.copier = Copier(self.journal, self.scratch / "prometheus", self.recipe.watch.interval)
-        self.deadline = time.monotonic() + self.recipe.allocation.time
+        asked = self.recipe.allocation
+        left = self.allocation.seconds_left
+        self.seconds = asked.time if left is None else min(asked.time, max(0.0, left - asked.warning))
+        self.deadline = time.monotonic() + self.seconds
         self._space_checked = 0.0
 
     def run(self) -> int:
@@ -211,7 +214,8 @@ class Supervisor:
                 raise Ended("failed", text + log_tail(self.run_directory.logs / f"{program.name}.log"))
             self.journal.note(f"{text}; the run went on without it")
         if time.monotonic() > self.deadline:
-            raise Ended("time_limit", f"the run took longer than allocation.time, {self.recipe.allocation.time:.0f} s")
+            limit = "allocation.time" if self.seconds == self.recipe.allocation.time else "what the job has left"
+            raise Ended("time_limit", f"the run took longer than {limit}, {self.seconds:.0f} s")
         if time.monotonic() - self._space_checked > 2.0:
             self._space_checked = time.monotonic()
             for place in (self.run_directory.path, self.scratch):

@@ -15,7 +15,7 @@ import uvloop
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from loadtests import exposition, progress
+from loadtests import exposition, instances, progress
 from loadtests.clock import Clock
 from loadtests.course import advance, or_end, ready_process, say, set_up, verify
 from loadtests.engine import Engine
@@ -145,7 +145,7 @@ class _Load:
         load = self._load
         if load.scenario is not None:  # what a sample holds has a seed of its own
             load = load.model_copy(update={"seed": SAMPLE_INDEX_SEED})
-        return self._kind.create(self._plan.targets or self._plan.target, self._options, load)
+        return instances.create(self._kind, self._plan, self._options, load)
 
     def _carrier(self, generator: Generator | Tool | Parent, recorder: Recorder) -> Engine | ToolRun | Parent:
         """Return what carries the phases out: our engine, several of them, or a program of others."""

@@ -70,6 +70,9 @@ class LoadPlan(BaseModel):
     load: Load
     target: Target | None = Field(None, description="what is driven, where it is one service")
     targets: dict[str, Target] = Field(default_factory=dict, description="what is driven, by role, where it is several")
+    more: tuple[dict[str, Target], ...] = Field(
+        (), description='further instances, by role ("" for `target`): requests go to all in turn'
+    )
     objectives: dict[str, float] = Field(default_factory=dict, description="bounds of a search or a scenario")
     shards: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (), description="load processes on each of its nodes, this one first; default: those of load.processes, here"

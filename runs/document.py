@@ -130,6 +130,15 @@ def _override(values: dict[str, Any], assignment: str, overridden: dict[Location
     except yaml.YAMLError:
         yield Problem(option, "has a value that is not valid YAML", "quote it: --set 'name=\"a: b\"'")
         return
+    steps, wrong = assign(values, key, paths.given(value))
+    if wrong is not None:
+        yield Problem(option, *wrong)
+    else:
+        overridden[steps] = option
+
+
+def assign(values: dict[str, Any], key: str, value: Any) -> tuple[Location, tuple[str, str] | None]:
+    """Put a value at a dotted key; returns its location, and what is wrong with the mend where that cannot be done."""
     steps: list[str | int] = []
     place: Any = values
     parts = key.split(".")
@@ -137,22 +146,20 @@ def _override(values: dict[str, Any], assignment: str, overridden: dict[Location
         last = depth == len(parts) - 1
         if isinstance(place, list):
             if not part.isdigit() or int(part) >= len(place):
-                yield Problem(option, f"{part!r} is no index of a list of {len(place)}", f"use 0 to {len(place) - 1}")
-                return
+                return (), (f"{part!r} is no index of a list of {len(place)}", f"use 0 to {len(place) - 1}")
             step: str | int = int(part)
         elif isinstance(place, dict):
             step = part
             if not last:
                 place.setdefault(part, {})
         else:
-            yield Problem(option, f"{dotted(tuple(steps))} is a single value, not a group of keys", "shorten the key")
-            return
+            return (), (f"{dotted(tuple(steps))} is a single value, not a group of keys", "shorten the key")
         steps.append(step)
         if last:
-            place[step] = paths.given(value)
-            overridden[tuple(steps)] = option
+            place[step] = value
         else:
             place = place[step]
+    return tuple(steps), None
 
 
 def dotted(location: Location) -> str:

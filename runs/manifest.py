@@ -67,6 +67,16 @@ class PhaseSpan(Record):
     batch: int = Field(1, description="requests that each user of a closed loop sends at once")
 
 
+class Place(Record):
+    """Where a run stands in a sweep; numbers from 1. `values`: what the swept keys have here."""
+
+    id: str
+    number: int
+    of: int
+    values: dict[str, Any] = Field(default_factory=dict)
+    repeat: int = 1
+
+
 class Target(Record):
     """A scrape target: what Prometheus asked, on which node, with which labels."""
 
@@ -104,6 +114,10 @@ class Manifest(Record):
     created: datetime
     ended: datetime | None = None
     allocation: Literal["local", "slurm"] = "local"
+    held: bool = Field(
+        False, description="the Slurm job is one that somebody held (salloc): it is not the run's to end"
+    )
+    sweep: Place | None = Field(None, description="of which sweep this is a run, and where in it")
     attempt: int = Field(1, description="how often Slurm has started the job; earlier ones are in attempts/")
     site: dict[str, Any] = Field(default_factory=dict, description="the site profile, as it was when the run was asked")
     slurm: dict[str, str] = Field(default_factory=dict)

@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from runs import document, paths
+from runs import document, paths, places
 from runs.document import Document, Location, Problem, RecipeError, dotted
 from runs.placement import Misfit
 from runs.recipe import Allocation, Load, Recipe, Service
@@ -57,6 +57,7 @@ def check(source: Document, catalog: Catalog) -> tuple[Recipe, Document]:
     problems += _unknown_names(source, values, catalog)
     problems += _targets(source, values, catalog)
     problems += _own_requests(source, values, catalog)
+    problems += places.problems(source, values, catalog.tools)
     problems += _misfits(source, values, catalog)
     if problems or recipe is None:
         raise RecipeError(source.source, problems)
@@ -249,13 +250,7 @@ def _targets(source: Document, values: dict[str, Any], catalog: Catalog) -> Iter
     if not isinstance(load, dict) or not isinstance(services, dict) or load.get("generator") not in catalog.generators:
         return
     target, targets = load.get("target"), load.get("targets")
-    aims: dict[Location, Any] = {("load", "target"): target} if target is not None else {}
-    if isinstance(targets, dict):
-        aims.update({("load", "targets", str(role)): name for role, name in targets.items()})
     known = f"name one of {', '.join(map(str, services))}"
-    for where, name in aims.items():
-        if isinstance(name, str) and name not in services:
-            yield Problem(dotted(where), f"{name!r} is no service", known, source.line(where))
     if roles := catalog.roles.get(load["generator"]):
         yield from _roles(source, load, roles)
     elif targets:
@@ -286,7 +281,8 @@ def _misfits(source: Document, values: dict[str, Any], catalog: Catalog) -> Iter
     except ValidationError:
         return
     for misfit in catalog.allocation(asked):
-        where: Location = ("allocation", misfit.key)
+        steps = (int(step) if step.isdigit() else step for step in misfit.key.split("."))
+        where: Location = ("allocation", *steps)
         option = source.overridden.get(where)
         yield Problem(option or dotted(where), misfit.message, misfit.mend, None if option else source.line(where))
 

@@ -4,6 +4,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from runs import nodes
+from runs.allocation import Allocation
+from runs.grid import Grid
+from runs.nodes import Selected, Selection
 from runs.phase import UNMEASURED, Phase
 from runs.remote_write import RemoteWrite
 from runs.scenario import SCHEDULE_SEED, Scenario
@@ -12,22 +16,6 @@ from runs.strict import Name, Strict
 from runs.units import Duration, Quantity
 
 __all__ = ["UNMEASURED", "Allocation", "Load", "Name", "Phase", "Recipe", "Service", "Strict", "Watch"]
-
-
-class Allocation(Strict):
-    """The nodes asked for. `time` in seconds. A local run uses what it can and says what it has no use for."""
-
-    nodes: int = Field(1, ge=1, le=10_000, description="how many nodes")
-    time: Duration = Field(1200.0, gt=0, description="time limit of the whole run, set-up and report included")
-    gpus_per_node: int = Field(0, ge=0)
-    cpus_per_node: int | None = Field(None, ge=1, description="cores asked of Slurm on each node; default: the site's")
-    memory: str | None = Field(None, description="memory a node, as Slurm's --mem takes it: 8G")
-    partition: str | None = None
-    account: str | None = None
-    qos: str | None = None
-    reservation: str | None = None
-    constraint: str | None = None
-    warning: Duration = Field(120.0, gt=0, description="how long before the time limit the run starts to wind up")
 
 
 def _off(value: object) -> object:
@@ -66,10 +54,19 @@ class Service(Strict):
     """A program under test. Keys that its kind brings are read into `options`."""
 
     kind: str
-    node: int = Field(0, ge=0, description="index of the node it runs on; 0 is the head")
+    node: Selected = Field(0, description="the node it runs on: an index (0 is the head), `last`, or a component")
+    nodes: Selection = Field(
+        (), description="in place of node: an instance on each of several, as 2-3, [0, 2], every, or a component"
+    )
     env: dict[str, str] = Field(default_factory=dict, description="environment variables (never for secrets)")
     ready_within: Duration = Field(120.0, gt=0, description="how long it may take to answer")
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _place(self) -> Self:
+        if self.nodes and self.node:
+            raise ValueError("give either node or nodes")
+        return self
 
 
 def _processes(value: object) -> object:
@@ -91,12 +88,15 @@ class Load(Strict):
     """What drives the service. Keys that its generator brings are read into `options`."""
 
     generator: str
-    target: str | None = Field(None, description="the service that is driven; default: the only one")
+    target: str | None = Field(
+        None,
+        description="the service that is driven (default: the only one), all its instances in turn; or one: NAME-0",
+    )
     targets: dict[str, str] = Field(
         default_factory=dict, description="in place of target, where a generator drives several services: role: service"
     )
-    node: int = Field(0, ge=0, description="index of the node that the load runs on")
-    nodes: tuple[Annotated[int, Field(ge=0)], ...] = Field((), description="in place of node: several, as [0, 1]")
+    node: Selected = Field(0, description="the node that the load runs on: an index, `last`, or a component")
+    nodes: Selection = Field((), description="in place of node: several, as [0, 1], 1-last, every, or a component")
     processes: Processes = Field(
         "auto", description="load processes on each node; all: one a core; auto: one for each 2000 requests/s asked"
     )
@@ -129,8 +129,6 @@ class Load(Strict):
             raise ValueError("no phase is measured: name one `steady`, or set measured: true")
         if self.nodes and self.node:
             raise ValueError("give either node or nodes")
-        if len(set(self.nodes)) < len(self.nodes):
-            raise ValueError("nodes names one twice: `processes` says how many run on each")
         return self
 
     @model_validator(mode="after")
@@ -149,7 +147,7 @@ class Load(Strict):
             )
         if taken := [stage.name for stage in self.stages if stage.name.startswith(("probe-", "settle-"))]:
             raise ValueError(f"{', '.join(taken)}: such names are those of the search's own phases: rename it")
-        if self.processes not in {1, "auto"} or len(self.places) > 1:
+        if self.processes not in {1, "auto"} or self.nodes:
             raise ValueError(f"a {word} runs in one process: leave `processes` and `nodes` out")
         if self.search is not None and not self.drain:
             raise ValueError("a search needs a `drain`: what is open must end before the next probe, as drain: 10s")
@@ -160,11 +158,6 @@ class Load(Strict):
         """The phases that are run, each step of a staircase one."""
         last = () if self.scenario is None else (self.scenario.phase,)
         return (*(stage for phase in self.phases for stage in phase.stages), *last)
-
-    @property
-    def places(self) -> tuple[int, ...]:
-        """Indices of the nodes that the load runs on; the first of them leads."""
-        return self.nodes or (self.node,)
 
 
 class Recipe(Strict):
@@ -179,20 +172,11 @@ class Recipe(Strict):
     )
     load: Load
     objectives: dict[str, Quantity] = Field(default_factory=dict, description="bounds: ttft_p99: 500ms, error_rate: 1%")
-
-    @model_validator(mode="after")
-    def _places(self) -> Self:
-        nodes = self.allocation.nodes
-        for name, service in self.services.items():
-            if service.node >= nodes:
-                raise ValueError(
-                    f"services.{name}.node is {service.node}, but the allocation has nodes 0 to {nodes - 1}"
-                )
-        for place in self.load.places:
-            if place >= nodes:
-                key = "nodes" if self.load.nodes else "node"
-                raise ValueError(f"load.{key} is {place}, but the allocation has nodes 0 to {nodes - 1}")
-        return self
+    sweep: Grid = Field(
+        default_factory=dict,
+        description="values of keys, a run for each point of the grid: {load.phases.1.rate: [5, 10]}",
+    )
+    repeats: int = Field(1, ge=1, le=100, description="how often each of these is run")
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -221,6 +205,28 @@ class Recipe(Strict):
     @property
     def targets(self) -> tuple[str, ...]:
         """Names of the services that the load drives; none where there is no service at all."""
-        if self.load.targets:
-            return tuple(dict.fromkeys(self.load.targets.values()))
-        return (self.load.target,) if self.load.target else tuple(self.services)[:1]
+        load = self.load
+        aims = tuple(load.targets.values()) or ((load.target,) if load.target else tuple(self.services)[:1])
+        return tuple(dict.fromkeys(self.aim(name)[0] for name in aims))
+
+    def aim(self, name: str) -> tuple[str, int | None]:
+        """Return the service that a target's name means, and the number of its instance; None: all of them."""
+        service, _, number = name.rpartition("-")
+        if name not in self.services and service in self.services and number.isdecimal():
+            return service, int(number)
+        return name, None
+
+    def nodes_of(self, service: str) -> tuple[int, ...]:
+        """Return the nodes that instances of a service run on. Raises SelectionError."""
+        return placed(self.services[service], self.allocation)
+
+    @property
+    def load_nodes(self) -> tuple[int, ...]:
+        """The nodes that the load runs on; the first of them leads. Raises SelectionError."""
+        return placed(self.load, self.allocation)
+
+
+def placed(part: Service | Load, allocation: Allocation) -> tuple[int, ...]:
+    """Return the nodes of a service or a load. Raises SelectionError."""
+    layout = allocation.layout
+    return nodes.indices(part.nodes, layout) if part.nodes else (nodes.one(part.node, layout),)

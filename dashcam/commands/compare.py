@@ -39,7 +39,7 @@ def execute(options: argparse.Namespace) -> int:
     if options.json:
         arguments.print_json(comparison.as_json(columns, rows, unlike))
         return 0
-    print(comparison.text(columns, rows, unlike, _width()))
+    print(comparison.text(columns, rows, unlike, width()))
     return 0
 
 
@@ -61,5 +61,6 @@ def _unlike(columns: Sequence[compare.Column]) -> dict[str, list[comparison.Unli
     }
 
 
-def _width() -> int:
+def width() -> int:
+    """Return how wide what is printed may be."""
     return shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() or "COLUMNS" in os.environ else 100

@@ -18,8 +18,8 @@ from jobs.catalog import catalog
 from jobs.doctor import checks
 from jobs.doctor.base import Context, Line, Where
 from jobs.doctor.runner import examine
-from runs import reader
 from runs import site as sites
+from runs import variants
 
 HELP = "check this machine, login node or job before a run: what is there, what is lost, what is missing"
 _STYLES = {"ok": "green", "degraded": "yellow", "missing": "bold red"}
@@ -51,7 +51,7 @@ def execute(options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     site = sites.load(options.site)
-    recipe = reader.load(options.recipe, catalog(), options.sets)[0] if options.recipe else None
+    recipe = variants.load(options.recipe, catalog(), options.sets)[0].recipe if options.recipe else None
     context = Context(site, recipe, options.root, _where())
     lines: list[tuple[str, Line]] = []
     console = Console(highlight=False, soft_wrap=True)

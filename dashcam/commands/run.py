@@ -4,15 +4,18 @@ import argparse
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from types import FrameType
 
 from dashcam import arguments, outcome
+from dashcam.commands import sweep
 from dashcam.commands.recover import if_dead
 from dashcam.view import show
-from jobs import exits, living, recovering, submit
+from jobs import exits, living, recovering, submit, sweeps
 from runs import site as sites
 from runs.directory import RunDirectory
-from runs.manifest import Manifest
+from runs.manifest import Manifest, Place
+from runs.variants import Variant
 
 HELP = "run a recipe here or on Slurm, wait, and say what came of it"
 _ASK_SLURM_EVERY = 2.0
@@ -21,23 +24,75 @@ _ASK_SLURM_EVERY = 2.0
 def add(parser: argparse.ArgumentParser) -> None:
     """See `dashcam.commands.Command`."""
     arguments.add_recipe(parser)
-    parser.add_argument("--on", choices=("local", "slurm"), default="local", help="where (default: local)")
+    parser.add_argument(
+        "--on",
+        choices=("auto", "local", "slurm"),
+        default="auto",
+        help="where: here, or as a job of Slurm; auto (default): in the allocation that you hold and are in, else here",
+    )
     arguments.add_site(parser)
     arguments.add_json(parser)
 
 
 def execute(options: argparse.Namespace) -> int:
     """See `dashcam.commands.Command`."""
-    site, in_job = sites.load(options.site), options.on == "slurm"
-    recipe, document = arguments.read_recipe_for(options, site) if in_job else arguments.read_recipe(options)
-    run = submit.create(recipe, document, options.root, options.on, site)
-    if in_job:
-        job = submit.slurm(run, recipe, site)
-        print(f"{run.id} is Slurm job {job}", file=sys.stderr)
-        _until_over(run, job, quiet=options.json)
-    else:
+    where, site = submit.where(options.on), sites.load(options.site)
+    variants = arguments.read_variants(options, site if where == "slurm" else None)
+    places = sweeps.plan(variants)
+    if where == "slurm":
+        return follow(options, hand_over(options, site, variants, places), quiet=options.json)
+    first = places[0]
+    if first is None:
+        run = submit.create(variants[0].recipe, variants[0].document, options.root, where, site)
         _local(run, quiet=options.json)
-    return answer(run, as_json=options.json)
+        return answer(run, as_json=options.json)
+    interrupted = False
+    for variant, place in zip(variants, places, strict=True):
+        assert place is not None  # noqa: S101 - all runs of a sweep have one
+        try:
+            run = submit.create(variant.recipe, variant.document, options.root, where, site, place=place)
+        except submit.SubmitError as error:
+            print(f"dashcam: run {place.number} of {place.of}: {error}", file=sys.stderr)
+            continue
+        said = ", ".join(f"{key} = {value}" for key, value in place.values.items())
+        print(f"run {place.number} of {place.of}: {said or f'repeat {place.repeat}'}", file=sys.stderr)
+        try:
+            interrupted = _local(run, quiet=options.json)
+        except recovering.RecoverError as error:
+            print(f"dashcam: {error}", file=sys.stderr)  # the runs after it are still worth doing
+        if interrupted:
+            break
+    code = sweep.tell(options, first.id)
+    return exits.INTERRUPTED if interrupted else code
+
+
+def hand_over(
+    options: argparse.Namespace, site: sites.Site, variants: Sequence[Variant], places: Sequence[Place | None]
+) -> list[tuple[RunDirectory, str]]:
+    """Submit all runs; returns those that Slurm took, with their jobs. Raises SubmitError where it took none."""
+    taken: list[tuple[RunDirectory, str]] = []
+    refused: list[submit.SubmitError] = []
+    for variant, place in zip(variants, places, strict=True):
+        try:
+            run = submit.create(variant.recipe, variant.document, options.root, "slurm", site, place=place)
+            taken.append((run, submit.slurm(run, variant.recipe, site)))
+        except submit.SubmitError as error:
+            refused.append(error)
+            if place is not None:
+                print(f"dashcam: run {place.number} of {place.of} was not submitted: {error}", file=sys.stderr)
+    if not taken:
+        raise refused[0]
+    return taken
+
+
+def follow(options: argparse.Namespace, taken: Sequence[tuple[RunDirectory, str]], *, quiet: bool) -> int:
+    """Stay until the jobs are over, and tell what came of them; returns the exit code."""
+    for run, job in taken:
+        print(f"{run.id} is Slurm job {job}", file=sys.stderr)
+    for run, job in taken:
+        _until_over(run, job, quiet=quiet)
+    place = Manifest.load(taken[0][0].manifest).sweep
+    return answer(taken[0][0], as_json=options.json) if place is None else sweep.tell(options, place.id)
 
 
 def answer(run: RunDirectory, *, as_json: bool) -> int:
@@ -50,10 +105,13 @@ def answer(run: RunDirectory, *, as_json: bool) -> int:
     return exits.of(manifest)
 
 
-def _local(run: RunDirectory, *, quiet: bool) -> None:
-    supervisor = submit.local(run)
+def _local(run: RunDirectory, *, quiet: bool) -> bool:
+    """Have a run supervised to its seal; returns whether somebody asked us to stop it."""
+    supervisor, asked = submit.local(run), False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
         supervisor.terminate()
 
     # The supervisor has a session of its own: Ctrl-C reaches it through us, once.
@@ -66,6 +124,7 @@ def _local(run: RunDirectory, *, quiet: bool) -> None:
     if not run.sealed:
         _explain(run, supervisor)
         recovering.recover(run)
+    return asked
 
 
 def _explain(run: RunDirectory, supervisor: "subprocess.Popen[bytes]") -> None:

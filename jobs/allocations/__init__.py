@@ -16,12 +16,16 @@ def of_manifest(manifest: Manifest) -> Site:
     return Site.model_validate(manifest.site) if manifest.site else sites.load(sites.DEFAULT)
 
 
-_SLURM_ONLY = ("partition", "account", "qos", "reservation", "constraint", "gpus_per_node", "memory", "cpus_per_node")
+_SLURM_ONLY = (
+    *("partition", "account", "qos", "reservation", "constraint", "gpus_per_node", "memory", "cpus_per_node"),
+    *("components", "dependency", "mail"),
+)
 
 
 def for_run(manifest: Manifest, recipe: Recipe, scratch: Path | None = None) -> Allocation:
     """Return the allocation that this process runs in. `scratch`: where the run's scratch goes, on each node."""
     if manifest.allocation == "slurm":
-        return SlurmAllocation(of_manifest(manifest), scratch)
+        nodes = recipe.allocation.nodes
+        return SlurmAllocation(nodes, held=manifest.held, site=of_manifest(manifest), scratch=scratch)
     unused = [key for key in _SLURM_ONLY if getattr(recipe.allocation, key)]
     return LocalAllocation(recipe.allocation.nodes, unused)

@@ -31,6 +31,9 @@ class Allocation(Protocol):
 
     kind: Literal["local", "slurm"]
     notes: tuple[str, ...]
+    """What a reader should know of it; complete when `nodes` has returned."""
+    seconds_left: float | None
+    """Seconds until an allocation ends that gives no warning before; None: it does, or has no end."""
 
     def nodes(self, ports: int) -> tuple[list[Node], list[list[int]]]:
         """Return the nodes with their facts, and for each a list of `ports` free ports. Raises AllocationError."""

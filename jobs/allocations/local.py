@@ -95,6 +95,7 @@ class LocalAllocation:
     """One node: this machine, over the loopback address."""
 
     kind: Literal["local", "slurm"] = "local"
+    seconds_left: float | None = None
 
     def __init__(self, asked_nodes: int = 1, unused: Sequence[str] = ()) -> None:
         notes = [f"a local run has no use for allocation.{key}" for key in unused]

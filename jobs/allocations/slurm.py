@@ -1,7 +1,4 @@
-"""A Slurm job as an allocation: the head is where this process runs, other nodes are reached by steps.
-
-Only plain srun flags are used, because launchers other than slurmd (ParaStation psmgmt) know no others.
-"""
+"""A Slurm job as an allocation: the head is where this process runs, other nodes are reached by steps."""
 
 import contextlib
 import dataclasses
@@ -16,10 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs import identity, launcher, node
+from jobs import identity, node
 from jobs.allocations import local
 from jobs.allocations.base import AllocationError, Handle
+from jobs.allocations.held import seconds_left
 from jobs.allocations.local import LocalHandle
+from jobs.allocations.srun import WITHIN, Srun
 from jobs.program import Program, StartError
 from runs import site as sites
 from runs.manifest import Node, Process
@@ -28,9 +27,12 @@ from runs.site import Site
 _FACTS = (
     *("SLURM_JOB_ID", "SLURM_JOB_NAME", "SLURM_JOB_PARTITION", "SLURM_JOB_ACCOUNT", "SLURM_JOB_QOS"),
     *("SLURM_JOB_NODELIST", "SLURM_JOB_NUM_NODES", "SLURM_CPUS_ON_NODE", "SLURM_MEM_PER_NODE", "SLURM_JOB_GPUS"),
-    *("SLURM_CLUSTER_NAME", "SLURM_RESTART_COUNT", "SLURM_SUBMIT_HOST", "SLURMD_NODENAME"),
+    *("SLURM_CLUSTER_NAME", "SLURM_RESTART_COUNT", "SLURM_SUBMIT_HOST", "SLURMD_NODENAME", "SLURM_GPUS_ON_NODE"),
+    *("SLURM_JOB_CPUS_PER_NODE", "SLURM_MEM_PER_CPU", "SLURM_JOB_RESERVATION", "SLURM_JOB_DEPENDENCY"),
+    *("SLURM_JOB_START_TIME", "SLURM_JOB_END_TIME", "SLURM_HET_SIZE"),
 )
-_STEP_WITHIN = 30.0
+_OF_COMPONENTS = tuple(f"SLURM_JOB_{what}_HET_GROUP_" for what in ("ID", "NODELIST", "NUM_NODES", "PARTITION", "QOS"))
+"""Of a heterogeneous job there is one of each for every component, with its number behind."""
 
 
 class StepHandle:
@@ -65,53 +67,108 @@ def cancel_step(step: str, number: int) -> None:
     _run(["scancel", f"--signal={name}", step])
 
 
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """A node of the job. `group`: the component of a heterogeneous job that it is of."""
+
+    name: str
+    group: int | None = None
+
+
 class SlurmAllocation:
-    """The job that this process is the batch script of."""
+    """The job that this process runs in, on its head: its batch script, or a shell that somebody has there."""
 
     kind: Literal["local", "slurm"] = "slurm"
 
-    def __init__(self, site: Site | None = None, scratch: Path | None = None) -> None:
+    def __init__(
+        self, asked: int | None = None, *, held: bool = False, site: Site | None = None, scratch: Path | None = None
+    ) -> None:
+        """`asked`: how many nodes the recipe asks for. `held`: the job is somebody's own, and outlives the run."""
         self.notes: tuple[str, ...] = ()
+        self._asked = asked
         self._site = site or sites.load(sites.DEFAULT)
         self._scratch = scratch
-        self._flags: tuple[str, ...] | None = None
         self._job = os.environ.get("SLURM_JOB_ID", "")
-        self._names: list[str] = []
+        self._places: list[_Place] = []
+        self._srun = Srun(self._site.launcher.step)
         if not self._job:
             raise AllocationError("SLURM_JOB_ID is not set: this run was submitted to Slurm and runs inside a job only")
+        self.seconds_left = seconds_left(self._job) if held else None
 
     def facts(self) -> dict[str, str]:
         """See `jobs.allocations.base.Allocation`."""
-        return {name: os.environ[name] for name in _FACTS if name in os.environ}
+        return {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name in _FACTS or name.rstrip("0123456789") in _OF_COMPONENTS
+        }
 
     def nodes(self, ports: int) -> tuple[list[Node], list[list[int]]]:
         """See `jobs.allocations.base.Allocation`. The head comes first, whatever Slurm's order."""
-        names = _run(["scontrol", "show", "hostnames", os.environ["SLURM_JOB_NODELIST"]]).split()
-        head = os.environ.get("SLURMD_NODENAME") or socket.gethostname().partition(".")[0]
-        self._names = sorted(names, key=lambda name: name != head)
+        self._places = self._ours()
+        if len(self._places) > 1:
+            self._probe(self._places[1])
         nodes: list[Node] = []
         free: list[list[int]] = []
-        for index, name in enumerate(self._names):
-            address = _address(name)
+        for index, place in enumerate(self._places):
+            address = _address(place.name)
             asked = time.time()
             facts = self._ask(index, ports, address)
             facts["clock_offset_seconds"] = round(facts.pop("time") - (asked + time.time()) / 2, 3)
             free.append(facts.pop("ports"))
-            self._tell(name, facts)
-            nodes.append(Node(index=index, name=name, address=address, facts=facts))
+            self._tell(place.name, facts)
+            nodes.append(Node(index=index, name=place.name, address=address, facts=facts))
         return nodes, free
+
+    def _ours(self) -> list[_Place]:
+        """Return the nodes that the run has: as many as asked for. Raises AllocationError."""
+        head = os.environ.get("SLURMD_NODENAME") or socket.gethostname().partition(".")[0]
+        groups = int(os.environ.get("SLURM_HET_SIZE", "0"))
+        lists: list[tuple[str, int | None]]
+        if groups:
+            lists = [(os.environ[f"SLURM_JOB_NODELIST_HET_GROUP_{group}"], group) for group in range(groups)]
+        else:
+            lists = [(os.environ["SLURM_JOB_NODELIST"], None)]
+        places = [
+            _Place(name, group)
+            for text, group in lists
+            for name in _run(["scontrol", "show", "hostnames", text]).split()
+        ]
+        places.sort(key=lambda place: place.name != head)
+        asked = self._asked or len(places)
+        if len(places) < asked:
+            raise AllocationError(
+                f"job {self._job} has {len(places)} nodes, and the recipe asks for {asked}: allocate more, or ask for "
+                f"fewer by --set allocation.nodes={len(places)}"
+            )
+        if len(places) > asked:
+            self.notes = (*self.notes, f"the run uses {asked} of the {len(places)} nodes of job {self._job}")
+        return places[:asked]
+
+    def _probe(self, place: _Place) -> None:
+        try:
+            self._srun.probe(place.name, place.group)
+        except RuntimeError as error:
+            raise AllocationError(
+                f"Slurm starts no step on {place.name}: {error}: try `srun --nodelist={place.name} true` in this job"
+            ) from error
+        self.notes = (*self.notes, *self._srun.notes)
 
     def _ask(self, index: int, ports: int, address: str) -> dict[str, Any]:
         if index == 0:
             return {**node.facts(), "ports": node.free_ports(ports, address)}
         asks = [sys.executable, "-P", "-m", "jobs.node", str(ports), address]
         asks += ["--sweep", json.dumps(self._site.local_disk), "--scratch", str(self._scratch or "/")]
-        answer = self._first(index, asks)
+        answer = _run([*self._step(index, "facts"), *asks], timeout=WITHIN)
         try:
             facts: dict[str, Any] = json.loads(answer.splitlines()[-1])
         except (IndexError, ValueError) as error:
-            raise AllocationError(f"node {self._names[index]} did not say what it is: {answer!r}") from error
+            raise AllocationError(f"node {self._places[index].name} did not say what it is: {answer!r}") from error
         return facts
+
+    def _step(self, index: int, name: str) -> list[str]:
+        place = self._places[index]
+        return self._srun.command(place.name, name, place.group)
 
     def _tell(self, name: str, facts: dict[str, Any]) -> None:
         """Note what a reader should know of a node."""
@@ -125,27 +182,9 @@ class SlurmAllocation:
             )
         self.notes = (*self.notes, *notes)
 
-    def _first(self, index: int, argv: Sequence[str]) -> str:
-        """Run a command on a node by whatever flags srun takes here, and stay with these. Raises AllocationError."""
-
-        def attempt(flags: tuple[str, ...]) -> str:
-            self._flags = flags
-            return _run([*self._srun(index, "facts"), *argv], timeout=_STEP_WITHIN)
-
-        if self._flags is not None:
-            return attempt(self._flags)
-        return launcher.settle(self._site.launcher, attempt, AllocationError)[1]
-
-    def _srun(self, index: int, name: str) -> list[str]:
-        return [
-            *("srun", "--nodes=1", "--ntasks=1", f"--nodelist={self._names[index]}"),
-            # A step beside others: no memory and no binding of its own.
-            *(*(self._site.launcher.step if self._flags is None else self._flags), f"--job-name=dashcam-{name}"),
-        ]
-
     def call(self, node: int, argv: Sequence[str], env: Mapping[str, str], log: Path, timeout: float) -> int:
         """See `jobs.allocations.base.Allocation`."""
-        words = list(argv) if node == 0 else [*self._srun(node, "call"), *argv]
+        words = list(argv) if node == 0 else [*self._step(node, "call"), *argv]
         return local.call(words, env, log, timeout)
 
     def start(self, program: Program, env: Mapping[str, str], log: Path) -> Handle:
@@ -157,31 +196,34 @@ class SlurmAllocation:
         # The tags are for the program over there; the srun here would be taken for it.
         tags = {name: env[name] for name in (identity.RUN_VARIABLE, identity.PROCESS_VARIABLE)}
         export = ",".join(["ALL", *(f"{name}={value}" for name, value in tags.items())])
-        argv = (*self._srun(program.node, program.name), f"--export={export}", *program.argv)
+        argv = (*self._step(program.node, program.name), f"--export={export}", *program.argv)
         plain = {name: value for name, value in env.items() if name not in tags}
         handle = StepHandle(local.start(dataclasses.replace(program, argv=argv), plain, log), program)
-        deadline = time.monotonic() + _STEP_WITHIN
+        deadline = time.monotonic() + WITHIN
         while handle.record.step is None and handle.poll() is None:
             handle.record.step = next((step for step in self._steps(step_name) if step not in known), None)
             if time.monotonic() > deadline:
                 handle.stop()
-                place = self._names[program.node]
+                place = self._places[program.node].name
                 raise StartError(
-                    f"{program.name}: Slurm gave it no step on {place} within {_STEP_WITHIN:.0f} s: "
+                    f"{program.name}: Slurm gave it no step on {place} within {WITHIN:.0f} s: "
                     "are the node's CPUs or memory held by another step?"
                 )
             time.sleep(0.05)
         return handle
 
     def _steps(self, name: str) -> list[str]:
-        lines = _run(["squeue", "--steps", f"--jobs={self._job}", "--noheader", "--format=%i|%j"]).splitlines()
+        # Each component of a heterogeneous job has an id of its own, and steps under it.
+        jobs = {os.environ.get(f"SLURM_JOB_ID_HET_GROUP_{place.group}", self._job) for place in self._places}
+        asked = f"--jobs={','.join(sorted(jobs))}"
+        lines = _run(["squeue", "--steps", asked, "--noheader", "--format=%i|%j"]).splitlines()
         return [step for step, _, step_name in (line.strip().partition("|") for line in lines) if step_name == name]
 
     def clean(self, scratch: Path) -> None:
         """See `jobs.allocations.base.Allocation`."""
-        for index in range(1, len(self._names)):
+        for index in range(1, len(self._places)):
             with contextlib.suppress(AllocationError):  # the node may be gone; the head's end must not hang on it
-                _run([*self._srun(index, "clean"), "rm", "-rf", "--", str(scratch)], timeout=_STEP_WITHIN)
+                _run([*self._step(index, "clean"), "rm", "-rf", "--", str(scratch)], timeout=WITHIN)
 
 
 def _address(name: str) -> str:

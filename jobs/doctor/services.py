@@ -34,7 +34,7 @@ def _plan(context: Context, scratch: Path, name: str, service: Service) -> Line:
     asked = base.Context(
         run_id=f"doctor-{secrets.token_hex(2)}",
         name=name,
-        node=service.node,
+        node=context.recipe.nodes_of(name)[0] if context.recipe else 0,
         node_name="here",
         address="127.0.0.1",
         scratch=scratch / name,

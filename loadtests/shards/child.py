@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 
+from loadtests import instances
 from loadtests.course import advance, or_end, say, set_up, verify
 from loadtests.engine import Engine
 from loadtests.exposition import JOIN_PATH
@@ -101,7 +102,7 @@ class Child:
         assert isinstance(kind, GeneratorKind)  # noqa: S101 - tools are not shared out
         options = kind.Options.model_validate(plan.load.options)
         order = await self._order("prepare")
-        generator: Generator = kind.create(plan.targets or plan.target, options, plan.load)
+        generator: Generator = instances.create(kind, plan, options, plan.load)
         stack.push_async_callback(generator.close)
         recorder = Recorder(plan.output, stream(self._share.shard, self._share.shards))
         first = generator.setup if order["first"] else generator.attach

@@ -36,6 +36,14 @@ def recipe(allocation):
         ("plain", "{}"),
         ("meluxina", "{nodes: 2, time: '00:20:00', gpus_per_node: 4, partition: gpu, account: p200981, qos: default}"),
         ("full", "{nodes: 3, time: 1-00:00:30, cpus_per_node: 8, memory: 16G, reservation: day, constraint: a&b}"),
+        (
+            "components",
+            """{time: '00:20:00', account: p200981, qos: default, mail: {user: me@site.lu, type: 'END,FAIL'},
+            components: [
+            {name: gpu, nodes: 1, partition: gpu, gpus_per_node: 4},
+            {name: cpu, nodes: 2, partition: cpu, cpus_per_node: 8, memory: 16G, constraint: x}]}""",
+        ),
+        ("dependent", "{dependency: 'afterok:1234', mail: {user: me}}"),
         ("hostile", r'{partition: "a b\"$(touch x)\n#SBATCH --wrap=id", account: "`id`; rm -rf $HOME"}'),
     ],
 )
@@ -45,6 +53,13 @@ def test_rendered_job(name, allocation, golden):
     made = sbatch.render(run, recipe(allocation), python="/opt/dash cam/bin/python")
     text = "\n".join([*(f"argv: {word!r}" for word in made.argv), "", made.script])
     golden(GOLDEN / f"sbatch-{name}.txt", text)
+
+
+def test_jobs_of_a_sweep_wait_for_each_other():
+    """They have one name, and each waits for those before it, and for what the recipe waits for."""
+    run = RunDirectory(Path("/r/20261124-010203-job-a1b2-0002"))
+    made = sbatch.render(run, recipe("{dependency: 'afterok:7'}"), job_name="dashcam-x", singleton=True)
+    assert {"--job-name=dashcam-x", "--dependency=singleton,afterok:7"} <= set(made.argv)
 
 
 SITES = {

@@ -130,7 +130,7 @@ def test_message_names_file_line_and_count():
         (GOOD.replace("rate: 5, arrival: constant", "rate: 5, users: 3"), "load.phases.1", "either rate"),
         (GOOD.replace("name: steady", "name: warmup"), "load", "used twice"),
         (GOOD.replace("name: steady", "name: ramp"), "load", "no phase is measured"),
-        (GOOD.replace("kind: llamacpp", "kind: llamacpp, node: 2"), "", "nodes 0 to 0"),
+        (GOOD.replace("kind: llamacpp", "kind: llamacpp, node: 2"), "services.llm.node", "nodes 0 to 0"),
         (GOOD.replace("generator: openai", "generator: openai\n  target: db"), "load.target", "is no service"),
         (GOOD.replace("name: demo", "name: demo\nname: again"), "name", "stands twice"),
     ],
@@ -313,7 +313,7 @@ def test_what_cannot_be_meant_of_a_phase(phase, words):
     ("keys", "words"),
     [
         ("node: 1\n  nodes: [0]", "give either node or nodes"),
-        ("nodes: [0, 0]", "names one twice"),
+        ("nodes: [0, 0]", "node 0 is named twice"),
         ("nodes: [0, 3]", "the allocation has nodes 0 to 0"),
         ("processes: some", "write 1 to 256, `all`"),
         ("processes: 0", "write 1 to 256, `all`"),
