@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from apptainer.image import ImageError
 from dashcam.commands import commands
 from grafana.tunnel import TunnelError
 from jobs import exits
@@ -27,7 +28,7 @@ _EXITS = """exit codes:
 
 _KNOWN = (
     *(SubmitError, StopError, RecoverError, SlurmError, ManifestError, SealError, PrometheusError, ReportError),
-    TunnelError,
+    *(TunnelError, ImageError),
 )
 """Errors whose text says all that a person needs."""
 
