@@ -46,6 +46,8 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         dest="sets",
         help="override a value: --set load.phases.1.rate=40 (may be given again)",
     )
+    parser.add_argument("--runtime", choices=("native", "apptainer"), help="as --set runtime=...: programs in images")
+    parser.add_argument("--images", metavar="DIR", help="as --set images=DIR: where image files are")
     add_root(parser)
 
 
@@ -56,7 +58,13 @@ def find_run(options: argparse.Namespace) -> RunDirectory:
 
 def read_recipe(options: argparse.Namespace) -> tuple[Recipe, Document]:
     """Read and check RECIPE. Raises RecipeError."""
-    return reader.load(options.recipe, catalog(), options.sets)
+    return reader.load(options.recipe, catalog(), overrides(options))
+
+
+def overrides(options: argparse.Namespace) -> list[str]:
+    """Return what the command line sets of a recipe's values."""
+    short = [f"{key}={value}" for key in ("runtime", "images") if (value := getattr(options, key, None))]
+    return [*options.sets, *short]
 
 
 def print_json(value: Any) -> None:

@@ -1,11 +1,16 @@
 """From a recipe and its nodes to everything that will be started: programs, scrape targets, the load."""
 
+import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from apptainer.image import Image
+from grafana import server as grafana_server
 from grafana.provisioning import Source
+from jobs.containers import Containers
 from jobs.grafana import Beside, Planned
 from jobs.node import PortError, available
 from jobs.probes import HttpProbe
@@ -22,7 +27,7 @@ from prometheus.config import Bearer, Scrape, write_config
 from prometheus.version import Version
 from prometheus.web import Credentials, WebFiles, write_web_config
 from runs.directory import RunDirectory
-from runs.manifest import Node
+from runs.manifest import ImageFile, Node
 from runs.recipe import Recipe
 
 PORTS_PER_NODE = 32
@@ -42,6 +47,7 @@ class Plan:
     prometheus_data: Path
     endpoints: Mapping[str, str]
     versions: Mapping[str, str]
+    images: Mapping[str, ImageFile]
     notes: tuple[str, ...]
 
 
@@ -54,15 +60,20 @@ class Planner:
     nodes: Sequence[Node]
     ports: Sequence[list[int]]
     scratch: Path
+    site: Mapping[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     _sidecars: Sidecars = field(init=False)
+    _containers: Containers = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin with the sidecars: services are told where they listen."""
         watch = self.recipe.watch
+        self._containers = Containers.of(self.run, self.recipe, self.scratch, self.site)
         self._sidecars = Sidecars(
-            self.run, watch.exporters, watch.interval, lambda node: self._port(node, None), self.versions, self.notes
+            *(self.run, watch.exporters, watch.interval, lambda node: self._port(node, None)),
+            *(self.versions, self.notes),
+            image=self._beside,
         )
 
     def plan(self) -> Plan:
@@ -93,7 +104,7 @@ class Planner:
             self.versions.update(service.versions)
             self.notes.extend(service.notes)
         return Plan(
-            first=(*programs, prometheus, *([beside.program] if beside else [])),
+            first=tuple(map(self._enclosed, (*programs, prometheus, *([beside.program] if beside else [])))),
             load=load,
             go_file=go_file,
             scrapes=tuple(scrapes),
@@ -103,6 +114,7 @@ class Planner:
             prometheus_data=self.scratch / "prometheus",
             endpoints=beside.endpoints if beside else {},
             versions=self.versions,
+            images=self._containers.used,
             notes=tuple(self.notes),
         )
 
@@ -118,9 +130,25 @@ class Planner:
             )
         return asked
 
+    def _enclosed(self, program: Program) -> Program:
+        return self._containers.enclose(program, self.nodes[program.node].facts.get("gpus"))
+
+    def _beside(self, name: str) -> Image | None:
+        """Return the image of a program of the recorder, where the recipe wants one and it is here."""
+        if (self.recipe.watch.runtime or self.recipe.runtime) == "native":
+            return None
+        image = self._containers.there(name)
+        note = f"{name}: its image is not here (`dashcam images pull {name}`), so it was looked for on PATH"
+        if image is None and note not in self.notes:  # once for all nodes
+            self.notes.append(note)
+        return image
+
     def _service(self, name: str) -> ServicePlan:
         service, kind = self.recipe.services[name], catalogue()[self.recipe.services[name].kind]
         node = self._node(service.node)
+        image = None
+        if (service.runtime or self.recipe.runtime) == "apptainer":
+            image = self._containers.service(name, getattr(kind, "image", None), service.image)
         context = Context(
             run_id=self.run.id,
             name=name,
@@ -135,6 +163,8 @@ class Planner:
             secret=self.run.secret,
             otlp_grpc=lambda: self._sidecars.otlp_grpc(node),
             gpus=node.facts.get("gpus"),
+            image=image,
+            beside=self._beside,
         )
         return kind.plan(context, kind.Options.model_validate(service.options))
 
@@ -200,12 +230,19 @@ class Planner:
         source = Source(
             series.url, series.user, series.password_file, watch.interval, self.versions.get("prometheus", "")
         )
-        beside = Beside(self.run, watch.grafana, self._port, self.scratch, self.versions, self.notes)
-        return beside.plan(self.nodes[0], source)
+        image = self._beside("grafana") if watch.grafana.mode != "off" else None
+        found = grafana_server.of_image(image.program, image.home, image.version) if image and image.home else None
+        find = (lambda: found) if found else grafana_server.find
+        beside = Beside(self.run, watch.grafana, self._port, self.scratch, self.versions, self.notes, find)
+        planned = beside.plan(self.nodes[0], source)
+        if planned is None or found is None or image is None:
+            return planned
+        return dataclasses.replace(planned, program=dataclasses.replace(planned.program, image=image.name))
 
     def _prometheus(self, scrapes: Sequence[Scrape], address: str, web: WebFiles) -> Program:
-        binary = find_program("prometheus")
-        version = Version.of(binary)
+        image = self._beside("prometheus")
+        binary = image.program if image else find_program("prometheus")
+        version = Version.named(image.version) if image else Version.of(binary)
         self.versions["prometheus"] = str(version)
         store, flush = None, None
         if asked := self.recipe.watch.remote_write:
@@ -232,4 +269,5 @@ class Planner:
             ),
             port=int(address.rpartition(":")[2]),
             stop_within=20.0,
+            image=image.name if image else None,
         )

@@ -127,11 +127,13 @@ class Supervisor:
         self.journal.set(nodes=nodes)
         # First: Grafana's home is one of them.
         archive.write(self.run_directory.dashboards, self.run_directory.id, self.recipe)
-        plan = Planner(self.run_directory, self.recipe, nodes, ports, self.scratch).plan()
+        site = getattr(self.journal.manifest, "site", {})
+        plan = Planner(self.run_directory, self.recipe, nodes, ports, self.scratch, site).plan()
         targets = [Target(job=s.job, role=s.role, node=s.node, instance=s.instance) for s in plan.scrapes]
 
         def change(manifest: Manifest) -> None:
             manifest.versions.update(plan.versions)
+            manifest.images.update(plan.images)
             manifest.notes.extend(plan.notes)
             manifest.seeds["load"] = self.recipe.load.seed
             manifest.targets = targets

@@ -76,6 +76,18 @@ class Target(Record):
     instance: str
 
 
+class ImageFile(Record):
+    """The image that a program ran in. `digest` is its source's, `sha256` and `size` (bytes) are the file's."""
+
+    image: str
+    version: str
+    reference: str
+    digest: str | None = None
+    path: str
+    sha256: str | None = None
+    size: int = 0
+
+
 class Finding(Record):
     """One thing that the verdict rests on."""
 
@@ -112,6 +124,7 @@ class Manifest(Record):
     targets: list[Target] = Field(default_factory=list)
     phases: list[PhaseSpan] = Field(default_factory=list)
     versions: dict[str, str] = Field(default_factory=dict)
+    images: dict[str, ImageFile] = Field(default_factory=dict, description="by the program's name; none: natively")
     seeds: dict[str, int] = Field(default_factory=dict)
     endpoints: dict[str, str] = Field(default_factory=dict)
     scratch: str = Field("", description="node-local directory of a run that lives; removed before the seal")

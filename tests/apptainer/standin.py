@@ -30,6 +30,7 @@ FLAGS = {
 }
 VALUES = {"--bind", "-B", "--mount", "--env", "--env-file", "--pwd", "--cwd", "--home", "-H", "--workdir", "-W"}
 VALUES |= {"--no-mount", "--build-arg", "--overlay", "--scratch", "--hostname", "--security"}
+IN_IMAGES = ("/usr", "/bin", "/lib", "/etc", "/opt", "/dev")
 NO_MOUNT = {"proc", "sys", "dev", "devpts", "home", "tmp", "hostfs", "cwd", "bind-paths"}
 
 
@@ -72,6 +73,18 @@ def inside(path, binds):
         if path == target or path.startswith(f"{target}/"):
             return source + path.removeprefix(target)
     return None
+
+
+def on_node(word, binds):
+    """Return a word of the inner command line with its path as it is on the node. Ends where it could not be seen."""
+    name, equals, value = word.rpartition("=")
+    if not value.startswith("/"):
+        return word
+    if mapped := inside(value, binds):
+        return f"{name}{equals}{mapped}"
+    if Path(value).exists() and not value.startswith(IN_IMAGES):
+        fatal(f"the stand-in is strict: {value} is there on the node, but nothing binds it")
+    return word
 
 
 def environment(file):
@@ -144,7 +157,9 @@ def execute(words, here):
     record = {"sif": sif, "argv": argv, "options": given, "env": sorted(env), "leaked": leaked}
     with (here / "record.jsonl").open("a") as stream:
         stream.write(json.dumps(record) + "\n")
-    child = subprocess.Popen([*program, *argv[1:]], env={**env, **table["environment"]}, cwd=cwd)
+    child = subprocess.Popen(
+        [*program, *(on_node(word, binds) for word in argv[1:])], env={**env, **table["environment"]}, cwd=cwd
+    )
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, lambda received, _frame: child.send_signal(received))
     code = child.wait()
@@ -193,6 +208,11 @@ def install(place, programs, **environment):
     script.chmod(0o755)
     (place / "programs.json").write_text(json.dumps({**programs, "environment": environment}))
     return script
+
+
+def old(place):
+    """Put an Apptainer of 2022 there."""
+    (place / "apptainer").write_text("#!/bin/sh\necho apptainer version 1.0.2\n")
 
 
 def recorded(place):

@@ -1,0 +1,118 @@
+"""Whole runs whose programs go through Apptainer's command line: a strict stand-in starts them natively."""
+
+import os
+import shutil
+import signal
+import sys
+
+import pytest
+
+from apptainer.cache import Cache
+from apptainer.image import find
+from prometheus.version import Version
+from runs import seal
+from runs.directory import RunDirectory
+from tests.apptainer import standin
+from tests.jobs.driver import Driver
+from tests.jobs.test_containers import ROOT
+
+pytestmark = [pytest.mark.real, pytest.mark.timing]
+
+RECORDER = {"prometheus": "prometheus", "node_exporter": "prometheus-node-exporter"}
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A stand-in on PATH, whose images' programs are this machine's, and their files."""
+    bin_ = tmp_path / "bin"
+    llama = [sys.executable, "-P", "-m", "jobs.services.llamacpp_server"]
+    native = {name: [shutil.which(program)] for name, program in RECORDER.items()}
+    program = standin.install(bin_, {"/app/llama-server": llama, **native}, PYTHONPATH=str(ROOT))
+    cache = Cache(tmp_path / "images")
+    for name in ("prometheus", "node-exporter", "llamacpp"):
+        sif = cache.pull(find(name), str(program))
+        if name == "prometheus":  # the release that the stand-in starts in its place
+            release = str(Version.of(native["prometheus"][0]))
+            record = cache.path(find(name)).with_suffix(".sif.json")
+            record.write_text(sif.model_copy(update={"version": release}).model_dump_json())
+    return tmp_path
+
+
+@pytest.fixture
+def environment(place):
+    """What a person's shell has: the stand-in on PATH, a site's proxy, settings of Apptainer that must not count."""
+    return {
+        "PATH": f"{place / 'bin'}:{os.environ['PATH']}",
+        "APPTAINER_BIND": "/etc/hostname",
+        "APPTAINERENV_LD_PRELOAD": "/not/there.so",
+        "http_proxy": "http://127.0.0.1:9",
+    }
+
+
+@pytest.fixture
+def driver(place):
+    """A place of recordings; nothing of its runs may be left when a test is over."""
+    made = Driver(place / "recordings")
+    yield made
+    assert made.left() == []
+    assert list(made.scratch()) == []
+
+
+def test_run_in_images(driver, place, environment):
+    """Service, Prometheus and node_exporter in images: VALID, sealed, told in the manifest, and no secret recorded."""
+    driver.write(6)
+    for _ in range(3):  # a machine that hiccups makes a run INVALID, and rightly
+        words = ("run", str(driver.recipe), "--runtime", "apptainer", "--images", str(place / "images"))
+        done = driver.call(*words, **environment)
+        if done.returncode == 0:
+            break
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = RunDirectory(driver.runs()[-1])
+    assert seal.verify(run).intact
+    manifest = driver.manifest()
+    assert set(manifest["images"]) == {"llm", "prometheus", "node-exporter-0"}
+    told = manifest["images"]["prometheus"]
+    assert told["digest"] == find("prometheus").digest
+    assert told["version"] == manifest["versions"]["prometheus"]
+    assert any("grafana: its image is not here" in note for note in manifest["notes"])
+    asked = standin.recorded(place / "bin")
+    assert {call["argv"][0] for call in asked} == {"/app/llama-server", "prometheus", "node_exporter"}
+    assert not any(call["leaked"] for call in asked)
+    assert not any({"http_proxy", "LD_PRELOAD"} & set(call["env"]) for call in asked)
+    for process in manifest["processes"]:
+        assert process["exit_code"] in {0, -signal.SIGTERM}, process
+    assert list(run.path.rglob("*.env")) == []
+
+
+def test_service_that_dies_in_its_image(driver, place, environment):
+    """A service killed in its image is told as killed by that signal, and the run is sealed."""
+    driver.write(30)
+    run = driver.start(
+        "run", str(driver.recipe), "--runtime", "apptainer", "--images", str(place / "images"), **environment
+    )
+    driver.wait("the load", lambda: driver.runs() and driver.manifest()["state"] == "running")
+    (pid,) = [pid for pid, name in driver.left() if name == "llm" and b"llamacpp_server" in cmdline(pid)]
+    os.kill(pid, signal.SIGKILL)
+    run.communicate(timeout=60)
+    manifest = driver.manifest()
+    assert manifest["ending"] == "failed"
+    assert "llm (service) died" in manifest["reason"]
+    assert "SIGKILL" in manifest["reason"]
+    assert seal.verify(RunDirectory(driver.runs()[-1])).intact
+
+
+def test_missing_image_is_told_before_the_start(driver, place, environment):
+    """One clear message: which image, and how to get it."""
+    (place / "images" / find("llamacpp").file).unlink()
+    done = driver.call(
+        "run", str(driver.recipe), "--runtime", "apptainer", "--images", str(place / "images"), **environment
+    )
+    assert done.returncode == 1
+    assert "service llm: image llamacpp" in done.stdout + done.stderr
+    assert "dashcam images pull llamacpp" in done.stdout + done.stderr
+
+
+def cmdline(pid):
+    """Return the words of a process."""
+    with open(f"/proc/{pid}/cmdline", "rb") as stream:  # noqa: PTH123 - /proc
+        return stream.read()
