@@ -10,6 +10,7 @@ from apptainer.image import ImageError
 from dashcam.commands import commands
 from grafana.tunnel import TunnelError
 from jobs import exits
+from jobs.containers import offer_prometheus
 from jobs.living import SlurmError
 from jobs.recovering import RecoverError
 from jobs.stopping import StopError
@@ -55,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Usage errors leave through argparse with code 2."""
     options = parser().parse_args(argv)
+    offer_prometheus(getattr(options, "images", None))
     try:
         code: int = options.execute(options)
     except RecipeError as error:

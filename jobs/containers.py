@@ -15,6 +15,9 @@ from apptainer.runtime import Bind, Box, BoxError, command, prefix, strays, vari
 from jobs import identity
 from jobs.program import INSIDE, Program
 from jobs.services.base import PlanError
+from prometheus import replay
+from prometheus.client import PrometheusError
+from runs import atomic
 from runs.directory import RunDirectory
 from runs.manifest import ImageFile
 from runs.recipe import Recipe
@@ -148,6 +151,30 @@ class Containers:
                 raise ImageError(f"{found} is {told}, older than {OLDEST[0]}.{OLDEST[1]}: load a newer module")
             self._program = found
         return self._program
+
+
+def offer_prometheus(images: str | Path | None = None) -> None:
+    """Have recordings opened by the Prometheus of the image where PATH has none, as on clusters.
+
+    `images`: where image files are; default: as `apptainer.cache.directory` says.
+    """
+    cache = Cache(directory(images))
+
+    def words(home: Path) -> tuple[str, ...] | None:
+        image, program = find("prometheus"), shutil.which("apptainer")
+        if program is None or cache.check(image, thorough=False).state != "good":
+            return None
+        box = Box(root=str(home / "box"), env_file=str(home / "variables"), binds=(Bind(str(home)),))
+        try:
+            started = command(program, str(cache.path(image)), (image.program,), box)
+        except BoxError as error:
+            raise PrometheusError(f"the image of Prometheus cannot be used: {error}") from error
+        for place in box.directories:
+            Path(place).mkdir(mode=0o700, parents=True, exist_ok=True)
+        atomic.write(home / "variables", "", mode=0o600, sync=False)
+        return ("env", *(part for name in strays(os.environ) for part in ("-u", name)), *started)
+
+    replay.also(words)
 
 
 def _as_made(image: Image, sif: Sif) -> Image:

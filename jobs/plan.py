@@ -10,7 +10,7 @@ from typing import Any
 from apptainer.image import Image
 from grafana import server as grafana_server
 from grafana.provisioning import Source
-from jobs.containers import Containers
+from jobs.containers import Containers, offer_prometheus
 from jobs.grafana import Beside, Planned
 from jobs.node import PortError, available
 from jobs.probes import HttpProbe
@@ -70,6 +70,7 @@ class Planner:
         """Begin with the sidecars: services are told where they listen."""
         watch = self.recipe.watch
         self._containers = Containers.of(self.run, self.recipe, self.scratch, self.site)
+        offer_prometheus(self._containers.cache.root)  # for the end of the run
         self._sidecars = Sidecars(
             *(self.run, watch.exporters, watch.interval, lambda node: self._port(node, None)),
             *(self.versions, self.notes),

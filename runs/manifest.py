@@ -50,6 +50,7 @@ class Process(Record):
     ended: datetime | None = None
     exit_code: int | None = Field(None, description="negative: ended by that signal")
     stop_signal: int = 15
+    contained: bool = Field(False, description="in an image: what was started passes one signal on")
     stopped_by_us: bool = False
 
 

@@ -79,6 +79,7 @@ def start(program: Program, env: Mapping[str, str], log: Path) -> LocalHandle:
         port=program.port,
         started=now(),
         stop_signal=program.stop_signal,
+        contained=program.contained,
     )
     return LocalHandle(child, program, record)
 

@@ -9,6 +9,9 @@ import pytest
 
 from apptainer.cache import Cache
 from apptainer.image import find
+from jobs.containers import offer_prometheus
+from prometheus import replay
+from prometheus.client import PrometheusError
 from prometheus.version import Version
 from runs import seal
 from runs.directory import RunDirectory
@@ -116,3 +119,23 @@ def cmdline(pid):
     """Return the words of a process."""
     with open(f"/proc/{pid}/cmdline", "rb") as stream:  # noqa: PTH123 - /proc
         return stream.read()
+
+
+def test_recording_is_opened_by_the_image(place, environment, monkeypatch):
+    """Where PATH has no Prometheus the image's opens a recording, and nothing of it is left."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    which = shutil.which
+    monkeypatch.setattr("prometheus.replay.shutil.which", lambda name: None if name == "prometheus" else which(name))
+    with pytest.raises(PrometheusError, match="dashcam images pull prometheus"), replay.open_blocks((), place / "one"):
+        pass
+    offer_prometheus(place / "images")
+    try:
+        with replay.open_blocks((), place / "two") as opened:
+            assert opened.client.ready()
+    finally:
+        offer_prometheus()
+    (call,) = standin.recorded(place / "bin")
+    assert call["argv"][0] == "prometheus"
+    assert call["leaked"] == []
+    assert list((place / "two").iterdir()) == []
