@@ -112,7 +112,8 @@ class Containers:
     def _binds(self, program: Program) -> list[Bind]:
         shared = [Bind(path) for path in self.binds if Path(path).is_dir()]
         seen = [str(self.scratch), str(self.run.path), *(bind.source for bind in shared)]
-        reads = [path for path in program.reads if not any(_below(path, place) for place in seen)]
+        wanted = dict.fromkeys(each for path in program.reads for each in (path, *_linked(path)))
+        reads = [path for path in wanted if not any(_below(path, place) for place in seen)]
         return [
             *shared,
             Bind(str(self.scratch)),
@@ -197,6 +198,13 @@ def _expanded(path: object) -> str | None:
     """Return a path of a site's profile with the variables of this process in it; None where one is unknown."""
     found = os.path.expandvars(str(path)) if path else ""
     return found if found and "$" not in found else None
+
+
+def _linked(path: str) -> list[str]:
+    """Return the directories that links in a directory lead to: a model hub's cache keeps files apart from names."""
+    folder = Path(path)
+    entries = folder.iterdir() if folder.is_dir() else ()
+    return sorted({str(entry.resolve().parent) for entry in entries if entry.is_symlink()})
 
 
 def _below(path: str, place: str) -> bool:

@@ -127,7 +127,7 @@ class Supervisor:
         self.journal.set(nodes=nodes)
         # First: Grafana's home is one of them.
         archive.write(self.run_directory.dashboards, self.run_directory.id, self.recipe)
-        site = getattr(self.journal.manifest, "site", {})
+        site = getattr(self.journal.manifest, "site", {})  # recorded by those who submit with a profile
         plan = Planner(self.run_directory, self.recipe, nodes, ports, self.scratch, site).plan()
         targets = [Target(job=s.job, role=s.role, node=s.node, instance=s.instance) for s in plan.scrapes]
 

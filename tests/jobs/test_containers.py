@@ -1,6 +1,7 @@
 """What the catalogue's programs become in images: golden command lines, and whole runs through a strict stand-in."""
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -9,13 +10,17 @@ import pytest
 
 from apptainer.cache import Cache
 from apptainer.image import find, images
+from grafana import archive
 from jobs.containers import Containers
+from jobs.plan import Planner
 from jobs.program import Program
 from jobs.services import catalogue
 from jobs.services.base import Context, PlanError
 from jobs.sidecars import Sidecars
+from prometheus.web import Credentials
 from runs.directory import RunDirectory
 from runs.manifest import Node
+from runs.recipe import Recipe
 from tests.apptainer import standin
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -166,6 +171,65 @@ def test_recorder_in_its_images(containers, shown):
     assert ["--nv" in program.argv for program in programs] == [False, True]
 
 
+def planned(containers, **more):
+    """Plan a whole run on one node; returns the plan."""
+    recipe = Recipe.model_validate(
+        {
+            "name": "test",
+            "watch": {"exporters": ["node"]},
+            "services": {"own": {"kind": "command", "image": "/images/own.sif", "options": {"command": ["serve"]}}},
+            "load": {"generator": "openai", "phases": [{"name": "steady", "for": "5s", "rate": 1}]},
+            "runtime": "apptainer",
+            "images": str(containers.cache.root),
+            **more,
+        }
+    )
+    node = Node(index=0, name="n1", address="10.0.0.1", facts={"gpus": 0, "cores": 2})
+    archive.write(containers.run.dashboards, containers.run.id, recipe)
+    site = {"paths": {"binds": [str(containers.scratch.parent / "tier2"), "$NOT_SET/x"]}}
+    ports = [list(range(20_100, 20_000, -1))]
+    return Planner(containers.run, recipe, [node], ports, containers.scratch, site).plan()
+
+
+def test_whole_plan_in_images(tmp_path, containers, shown, monkeypatch):
+    """Prometheus, Grafana, an exporter and a service of a SIF of one's own; the load and our exporter run natively."""
+    for name in os.environ.keys() - {"HOME"}:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr(Credentials, "generate", lambda: Credentials("dashcam", "S"))
+    own = tmp_path / "own.sif"
+    own.touch()
+    services = {"own": {"kind": "command", "image": str(own), "options": {"command": ["serve"]}}}
+    plan = planned(containers, services=services)
+    programs = [program for program in plan.first if program.contained]
+    assert [program.name for program in programs] == ["own", "node-exporter-0", "prometheus", "grafana"]
+    assert [program.image for program in plan.load] == [None]
+    assert plan.versions["prometheus"] == "3.5.0"
+    assert plan.versions["grafana"] == "12.1.1"
+    assert set(plan.images) == {"own", "node-exporter-0", "prometheus", "grafana"}
+    shown("plan", programs, [Path(containers.run.id, "live", f"{program.name}.env") for program in programs])
+
+
+@pytest.mark.parametrize(
+    ("more", "contained"),
+    [
+        ({"watch": {"exporters": [], "runtime": "native", "grafana": "off"}}, {"own"}),
+        ({"runtime": "native", "watch": {"exporters": [], "runtime": "apptainer"}}, {"prometheus", "grafana"}),
+    ],
+)
+def test_runtime_by_part(tmp_path, containers, monkeypatch, more, contained):
+    """Services and the recorder choose for themselves."""
+    own = tmp_path / "own.sif"
+    own.touch()
+    for name in ("prometheus", "serve"):
+        native = tmp_path / "bin" / name
+        native.write_text("#!/bin/sh\necho prometheus, version 2.42.0\n")
+        native.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    services = {"own": {"kind": "command", "image": str(own), "options": {"command": ["serve"]}}}
+    assert set(planned(containers, services=services, **more).images) == contained
+
+
 def test_manifest_tells_the_images(containers):
     """Release, reference, digest and the file's own sum, by program."""
     containers.enclose(Program("prometheus", "prometheus", 0, ("prometheus",), image="prometheus"), 0)
@@ -213,6 +277,21 @@ def test_kind_without_an_image(containers, tmp_path):
     made = containers.enclose(Program("x", "service", 0, ("serve",), image=image.name), 1)
     assert made.argv[-2:] == (str(tmp_path / "x.sif"), "serve")
     assert "--nv" in made.argv
+
+
+def test_files_behind_links_are_bound(containers, tmp_path):
+    """A model of a hub's cache is a directory of links: what they lead to is bound, too; what is bound already is not."""
+    blobs, model, shared = tmp_path / "hub" / "blobs", tmp_path / "hub" / "snapshots" / "a", tmp_path / "tier2" / "m"
+    for folder in (blobs, model, shared):
+        folder.mkdir(parents=True)
+    (blobs / "0123").touch()
+    (model / "config.json").symlink_to("../../blobs/0123")
+    program = Program("p", "service", 0, ("vllm",), image="vllm", reads=(str(model), str(shared)))
+    words = containers.enclose(program, 0).argv
+    binds = [
+        word for option, word in zip(words, words[1:], strict=False) if option == "--bind" and word.endswith(":ro")
+    ]
+    assert binds[1:] == [f"{model}:{model}:ro", f"{blobs}:{blobs}:ro"]
 
 
 def test_native_programs_stay_as_they_are(containers):
