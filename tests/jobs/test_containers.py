@@ -1,5 +1,6 @@
 """What the catalogue's programs become in images: golden command lines, and whole runs through a strict stand-in."""
 
+import itertools
 import json
 import os
 import shutil
@@ -280,7 +281,7 @@ def test_kind_without_an_image(containers, tmp_path):
 
 
 def test_files_behind_links_are_bound(containers, tmp_path):
-    """A model of a hub's cache is a directory of links: what they lead to is bound, too; what is bound already is not."""
+    """A model of a hub's cache is a directory of links: what they lead to is bound too, unless it is already."""
     blobs, model, shared = tmp_path / "hub" / "blobs", tmp_path / "hub" / "snapshots" / "a", tmp_path / "tier2" / "m"
     for folder in (blobs, model, shared):
         folder.mkdir(parents=True)
@@ -288,9 +289,7 @@ def test_files_behind_links_are_bound(containers, tmp_path):
     (model / "config.json").symlink_to("../../blobs/0123")
     program = Program("p", "service", 0, ("vllm",), image="vllm", reads=(str(model), str(shared)))
     words = containers.enclose(program, 0).argv
-    binds = [
-        word for option, word in zip(words, words[1:], strict=False) if option == "--bind" and word.endswith(":ro")
-    ]
+    binds = [word for option, word in itertools.pairwise(words) if option == "--bind" and word.endswith(":ro")]
     assert binds[1:] == [f"{model}:{model}:ro", f"{blobs}:{blobs}:ro"]
 
 
