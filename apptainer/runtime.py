@@ -1,8 +1,8 @@
 """A program in an image, as an exact `apptainer exec`: nothing is started or read here.
 
-Written after Apptainer's sources (internal/pkg/runtime/launch, engine/apptainer). What each choice avoids is told in docs/apptainer.md; in short: nothing of the host
-gets in but what is bound, no shell reads an argument or a value, no secret is on a command line, no cgroup and no
-`instance` is asked for (both need a systemd session that a job does not have).
+Written after Apptainer's sources (internal/pkg/runtime/launch and engine/apptainer). What each choice avoids is told in
+docs/apptainer.md; in short: nothing of the host gets in but what is bound, no shell reads an argument or a value, no
+secret is on a command line, no cgroup and no `instance` is asked for (both need a systemd session, which a job lacks).
 """
 
 import re

@@ -46,8 +46,9 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         dest="sets",
         help="override a value: --set load.phases.1.rate=40 (may be given again)",
     )
-    parser.add_argument("--runtime", choices=("native", "apptainer"), help="as --set runtime=...: programs in images")
-    parser.add_argument("--images", metavar="DIR", help="as --set images=DIR: where image files are")
+    runtimes = ("native", "apptainer")
+    parser.add_argument("--runtime", action=_Set, choices=runtimes, help="as --set runtime=...: programs in images")
+    parser.add_argument("--images", action=_Set, metavar="DIR", help="as --set images=DIR: where image files are")
     add_root(parser)
 
 
@@ -58,13 +59,16 @@ def find_run(options: argparse.Namespace) -> RunDirectory:
 
 def read_recipe(options: argparse.Namespace) -> tuple[Recipe, Document]:
     """Read and check RECIPE. Raises RecipeError."""
-    return reader.load(options.recipe, catalog(), overrides(options))
+    return reader.load(options.recipe, catalog(), options.sets)
 
 
-def overrides(options: argparse.Namespace) -> list[str]:
-    """Return what the command line sets of a recipe's values."""
-    short = [f"{key}={value}" for key in ("runtime", "images") if (value := getattr(options, key, None))]
-    return [*options.sets, *short]
+class _Set(argparse.Action):
+    """An option that is short for --set: its name is the recipe's key."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
+        """See `argparse.Action`."""
+        del parser
+        namespace.sets = [*namespace.sets, f"{self.dest}={values}"]
 
 
 def print_json(value: Any) -> None:
