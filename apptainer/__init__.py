@@ -1,1 +1,1 @@
-"""Images and the Apptainer runtime: nothing of it is here yet, programs run natively."""
+"""Images by digest, definition files, and how a program of a run becomes an `apptainer exec`."""

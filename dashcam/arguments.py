@@ -51,6 +51,9 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         dest="sets",
         help="override a value: --set load.phases.1.rate=40 (may be given again)",
     )
+    runtimes = ("native", "apptainer")
+    parser.add_argument("--runtime", action=_Set, choices=runtimes, help="as --set runtime=...: programs in images")
+    parser.add_argument("--images", action=_Set, metavar="DIR", help="as --set images=DIR: where image files are")
     add_root(parser)
 
 
@@ -92,6 +95,15 @@ def read_variants(options: argparse.Namespace, site: sites.Site | None = None) -
 
         known = dataclasses.replace(known, allocation=misfits)
     return variants.load(options.recipe, known, options.sets)
+
+
+class _Set(argparse.Action):
+    """An option that is short for --set: its name is the recipe's key."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
+        """See `argparse.Action`."""
+        del parser
+        namespace.sets = [*namespace.sets, f"{self.dest}={values}"]
 
 
 def print_json(value: Any) -> None:

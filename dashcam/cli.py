@@ -6,9 +6,11 @@ import os
 import sys
 from collections.abc import Sequence
 
+from apptainer.image import ImageError
 from dashcam import commands
 from grafana.tunnel import TunnelError
 from jobs import exits
+from jobs.containers import offer_prometheus
 from jobs.living import SlurmError
 from jobs.recovering import RecoverError
 from jobs.stopping import StopError
@@ -27,7 +29,7 @@ _EXITS = """exit codes:
 
 _KNOWN = (
     *(SubmitError, StopError, RecoverError, SlurmError, ManifestError, SealError, PrometheusError, ReportError),
-    TunnelError,
+    *(TunnelError, ImageError),
 )
 """Errors whose text says all that a person needs."""
 
@@ -60,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
     chosen = words[0] if words and words[0] in commands.names() else None
     options = parser(chosen).parse_args(words)
+    offer_prometheus(getattr(options, "images", None))
     try:
         code: int = options.execute(options)
     except RecipeError as error:

@@ -109,6 +109,11 @@ def find(environment: Mapping[str, str] = os.environ) -> Installation | None:
     return None
 
 
+def of_image(binary: str, home: str, version: str) -> Installation:
+    """Return the Grafana of a container image, by its paths inside."""
+    return Installation((binary, "server"), Path(home), Version.named(version))
+
+
 def _on_path(found: Path) -> Installation:
     places = [*found.resolve().parents, *(Path(home) for home in _HOMES)]
     home = next((place for place in places if _is_home(place)), None)

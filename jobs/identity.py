@@ -29,12 +29,12 @@ def alive(pid: int, ticks: int) -> bool:
     return start_ticks(pid) == ticks
 
 
-def signal_group(pid: int, ticks: int, number: signal.Signals) -> bool:
-    """Signal the process group that the recorded process leads; returns False where it is gone."""
+def signal_group(pid: int, ticks: int, number: signal.Signals, *, leader: bool = False) -> bool:
+    """Signal the process group that the recorded process leads, or that alone; returns False where it is gone."""
     if not alive(pid, ticks):
         return False
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, number)
+        (os.kill if leader else os.killpg)(pid, number)
         return True
     return False
 

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from apptainer.image import Image
+from grafana import server as grafana_server
 from grafana.provisioning import Source
+from jobs.containers import Containers, offer_prometheus
 from jobs.grafana import Beside, Planned
 from jobs.node import PortError, available
 from jobs.probes import HttpProbe
@@ -24,8 +27,9 @@ from prometheus.config import Bearer, Scrape, write_config
 from prometheus.version import Version
 from prometheus.web import Certificate, Credentials, WebFiles, base_url, write_web_config
 from runs.directory import RunDirectory
-from runs.manifest import Node
+from runs.manifest import ImageFile, Node
 from runs.recipe import Recipe
+from runs.site import Site
 
 PORTS_PER_NODE = 32
 
@@ -45,6 +49,7 @@ class Plan:
     prometheus_data: Path
     endpoints: Mapping[str, str]
     versions: Mapping[str, str]
+    images: Mapping[str, ImageFile]
     notes: tuple[str, ...]
 
 
@@ -57,18 +62,23 @@ class Planner:
     nodes: Sequence[Node]
     ports: Sequence[list[int]]
     scratch: Path
+    site: Site = field(default_factory=lambda: Site(name="unknown"))
     versions: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     _sidecars: Sidecars = field(init=False)
     _certificates: Mapping[int, Certificate] = field(init=False)
+    _containers: Containers = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin with the sidecars: services are told where they listen."""
         watch = self.recipe.watch
         self._certificates = _certificates(self.run, self.recipe, self.nodes)
+        self._containers = Containers.of(self.run, self.recipe, self.scratch, self.site.paths)
+        offer_prometheus(self._containers.cache.root)  # for the end of the run
         self._sidecars = Sidecars(
             *(self.run, watch.exporters, watch.interval, lambda node: self._port(node, None)),
             *(self._certificates, self.versions, self.notes),
+            image=self._beside,
         )
 
     def plan(self) -> Plan:
@@ -107,7 +117,7 @@ class Planner:
             self.versions.update(service.versions)
             self.notes.extend(service.notes)
         return Plan(
-            first=(*programs, prometheus, *([beside.program] if beside else [])),
+            first=tuple(map(self._enclosed, (*programs, prometheus, *([beside.program] if beside else [])))),
             load=load,
             go_file=go_file,
             scrapes=tuple(scrapes),
@@ -118,6 +128,7 @@ class Planner:
             prometheus_data=self.scratch / "prometheus",
             endpoints=beside.endpoints if beside else {},
             versions=self.versions,
+            images=self._containers.used,
             notes=tuple(self.notes),
         )
 
@@ -137,6 +148,19 @@ class Planner:
         """Return each node once: a local run has one for all indices."""
         return list({found.index: found for found in map(self._node, nodes)}.values())
 
+    def _enclosed(self, program: Program) -> Program:
+        return self._containers.enclose(program, self.nodes[program.node].facts.get("gpus"))
+
+    def _beside(self, name: str) -> Image | None:
+        """Return the image of a program of the recorder, where the recipe wants one and it is here."""
+        if (self.recipe.watch.runtime or self.recipe.runtime) == "native":
+            return None
+        image = self._containers.there(name)
+        note = f"{name}: its image is not here (`dashcam images pull {name}`), so it was looked for on PATH"
+        if image is None and note not in self.notes:  # once for all nodes
+            self.notes.append(note)
+        return image
+
     def _instances(self, name: str) -> list[ServicePlan]:
         """Plan a service: under its own name, or with `nodes` an instance on each of them under NAME-0, NAME-1, ..."""
         nodes = self._placed(self.recipe.nodes_of(name))
@@ -146,6 +170,9 @@ class Planner:
 
     def _service(self, name: str, instance: str, node: Node) -> ServicePlan:
         service, kind = self.recipe.services[name], catalogue()[self.recipe.services[name].kind]
+        image = None
+        if (service.runtime or self.recipe.runtime) == "apptainer":
+            image = self._containers.service(name, getattr(kind, "image", None), service.image)
         context = Context(
             run_id=self.run.id,
             name=instance,
@@ -161,6 +188,8 @@ class Planner:
             otlp_grpc=lambda: self._sidecars.otlp_grpc(node),
             certificate=self._certificates.get(node.index),
             gpus=node.facts.get("gpus"),
+            image=image,
+            beside=self._beside,
         )
         plan = kind.plan(context, kind.Options.model_validate(service.options))
         # All instances are one job; their nodes tell them apart.
@@ -257,12 +286,19 @@ class Planner:
             *(series.url, series.user, series.password_file, watch.interval),
             *(self.versions.get("prometheus", ""), series.ca_file),
         )
-        beside = Beside(self.run, watch.grafana, self._port, self.scratch, self.versions, self.notes)
-        return beside.plan(self.nodes[0], source)
+        image = self._beside("grafana") if watch.grafana.mode != "off" else None
+        found = grafana_server.of_image(image.program, image.home, image.version) if image and image.home else None
+        find = (lambda: found) if found else grafana_server.find
+        beside = Beside(self.run, watch.grafana, self._port, self.scratch, self.versions, self.notes, find)
+        planned = beside.plan(self.nodes[0], source)
+        if planned is None or found is None or image is None:
+            return planned
+        return replace(planned, program=replace(planned.program, image=image.name))
 
     def _prometheus(self, scrapes: Sequence[Scrape], series: Series, web: WebFiles) -> Program:
-        binary = find_program("prometheus")
-        version = Version.of(binary)
+        image = self._beside("prometheus")
+        binary = image.program if image else find_program("prometheus")
+        version = Version.named(image.version) if image else Version.of(binary)
         self.versions["prometheus"] = str(version)
         store, flush = None, None
         if asked := self.recipe.watch.remote_write:
@@ -293,6 +329,7 @@ class Planner:
             ),
             port=int(address.rpartition(":")[2]),
             stop_within=20.0,
+            image=image.name if image else None,
         )
 
 

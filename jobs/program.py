@@ -24,6 +24,11 @@ class Program:
     takes the run with it when it dies; the death of another is noted and the run goes on. Who asks for a program must
     get it: one that does not start ends the run, unless it is a `bonus`, which is started because it happens to be
     installed. `without` names variables of our own environment that it must not inherit.
+
+    `image` names the image that `argv` is a command line of; `reads` are paths of the node that it must see beside the
+    run's own, `binds` such paths by their name inside (read-only), `pwd` its working directory there. Words INSIDE of
+    `prepare` stand for all that runs a command in the same surroundings. `jobs.containers` makes a program that can be
+    started of it, which is `contained`: what is started passes one signal on, and tells 128 + n for signal n.
     """
 
     name: str
@@ -40,6 +45,14 @@ class Program:
     stop_within: float = 10.0
     essential: bool = True
     bonus: bool = False
+    image: str | None = None
+    reads: tuple[str, ...] = ()
+    binds: tuple[tuple[str, str], ...] = ()
+    pwd: str = ""
+    contained: bool = False
+
+
+INSIDE = "{inside}"
 
 
 class StartError(Exception):

@@ -14,6 +14,8 @@ from jobs import scratch as scratch_of
 from jobs.allocations import of_manifest
 from jobs.allocations.local import wait_gone
 from jobs.allocations.slurm import cancel_step
+from jobs.containers import offer_prometheus
+from jobs.containers import place as image_place
 from jobs.ending import Ending
 from jobs.journal import Journal
 from prometheus.client import Client
@@ -40,6 +42,7 @@ def recover(run: RunDirectory, ending: EndingWord = "abandoned", reason: str = "
             return
         journal = Journal.open(run)
         manifest = journal.manifest
+        offer_prometheus(image_place(manifest.recipe.get("images"), of_manifest(manifest).paths))
         journal.set(ending=manifest.ending or ending, reason=manifest.reason or reason)
         end = Ending(journal)
         here = living.elsewhere(manifest) is None
@@ -94,9 +97,9 @@ def stop_recorded(manifest: Manifest, processes: list[Process]) -> None:
             continue
         if process.step is not None and manifest.slurm.get("SLURM_JOB_ID"):
             cancel_step(process.step, signal.SIGKILL)
-        if identity.signal_group(process.pid, process.start_ticks, signal.Signals(process.stop_signal)) and not (
-            wait_gone(process.pid, process.start_ticks, 10.0)
-        ):
+        if identity.signal_group(
+            process.pid, process.start_ticks, signal.Signals(process.stop_signal), leader=process.contained
+        ) and not (wait_gone(process.pid, process.start_ticks, 10.0)):
             identity.signal_group(process.pid, process.start_ticks, signal.SIGKILL)
             wait_gone(process.pid, process.start_ticks, 10.0)
         process.ended, process.stopped_by_us = now(), True

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from apptainer.image import Image
 from jobs.probes import HttpProbe
 from jobs.program import Program
 from jobs.services.base import PlanError
@@ -22,6 +23,10 @@ NODE_EXPORTER = "prometheus-node-exporter"
 DCGM_EXPORTER = "dcgm-exporter"
 _POWER_HUNGRY = "4.1.1-4.0.4"
 """dcgm-exporter #464: this release doubled the idle power of A100s. A recorder must not change what it records."""
+
+_NODE_INSIDE = (("/", "/host"), ("/proc", "/host/proc"), ("/sys", "/host/sys"))
+"""Paths of the node as node_exporter sees them in an image, whose own /proc shows its own processes and mounts."""
+_OF_NODE = ("--path.rootfs=/host", "--path.procfs=/host/proc", "--path.sysfs=/host/sys")
 
 Part = tuple[Program, Scrape | None]
 
@@ -40,6 +45,8 @@ class Sidecars:
     certificates: Mapping[int, Certificate]
     versions: MutableMapping[str, str]
     notes: list[str]
+    image: Callable[[str], Image | None] = lambda _name: None
+    """Gives the image of a program, by the image's name; None: it runs natively."""
     _credentials: dict[str, Credentials] = field(default_factory=dict)
     _receivers: dict[tuple[str, int], str] = field(default_factory=dict)
     """Addresses of the OTLP receivers by protocol and node: told to services before the sidecars are planned."""
@@ -60,8 +67,9 @@ class Sidecars:
         if "node" in self.wanted:
             found.append(self._node_exporter(node))
         more: tuple[str, ...] = ()
-        if "gpu" in self.wanted and (binary := shutil.which(DCGM_EXPORTER)):
-            program, more = self._dcgm_exporter(node, binary)
+        image = self.image(DCGM_EXPORTER) if "gpu" in self.wanted and node.facts.get("gpus") else None
+        if "gpu" in self.wanted and (binary := image.program if image else shutil.which(DCGM_EXPORTER)):
+            program, more = self._dcgm_exporter(node, binary, image)
             found.append((program, None))
         for page in pages:
             more = (*more, "--page-url", f"{page.job}=http://{page.address}{page.metrics_path}")
@@ -115,25 +123,31 @@ class Sidecars:
         return base_url(address, self.certificates.get(node.index))
 
     def _node_exporter(self, node: Node) -> Part:
-        binary = find_program(NODE_EXPORTER, "node_exporter")
-        self.versions["node_exporter"] = str(Version.of(binary))
+        image = self.image("node-exporter")
+        binary = image.program if image else find_program(NODE_EXPORTER, "node_exporter")
+        self.versions["node_exporter"] = image.version if image else str(Version.of(binary))
         web, port = self._web("node-exporter", node), self.port(node)
         address = f"{node.address}:{port}"
         program = Program(
             name=f"node-exporter-{node.index}",
             role="sidecar",
             node=node.index,
-            argv=tuple(server.node_exporter_command(binary, address, web.config)),
+            argv=(*server.node_exporter_command(binary, address, web.config), *(_OF_NODE if image else ())),
             probe=self._behind_password(f"{self._url(address, node)}/", web, node),
             port=port,
             essential=False,
+            image=image.name if image else None,
+            binds=_NODE_INSIDE if image else (),
         )
         auth = Basic(web.credentials.user, web.password_file)
         return program, self._scrape("node", node, address, auth)
 
-    def _dcgm_exporter(self, node: Node, binary: str) -> tuple[Program, tuple[str, ...]]:
+    def _dcgm_exporter(self, node: Node, binary: str, image: Image | None) -> tuple[Program, tuple[str, ...]]:
         """Return dcgm-exporter and the options by which ours reads it: its page is not scraped, ours is."""
-        self._dcgm_version(binary)
+        if image is None:
+            self._dcgm_version(binary)
+        else:
+            self.versions["dcgm-exporter"] = image.version
         web, port = self._web("dcgm-exporter", node), self.port(node)
         address = f"{node.address}:{port}"
         url, ca_file = self._url(address, node), self._ca(node)
@@ -152,6 +166,7 @@ class Sidecars:
             essential=False,
             # Installed does not mean that this node has a GPU, or that we may read it: nvidia-smi is asked then.
             bonus=True,
+            image=image.name if image else None,
         )
         user = self.run.secret("dcgm.password", f"{web.credentials.user}:{web.credentials.password}")
         trust = () if ca_file is None else ("--dcgm-ca-file", str(ca_file))

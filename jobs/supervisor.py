@@ -135,11 +135,12 @@ class Supervisor:
             self.journal.note(note)
         # First: Grafana's home is one of them.
         archive.write(self.run_directory.dashboards, self.run_directory.id, self.recipe)
-        plan = Planner(self.run_directory, self.recipe, nodes, ports, self.scratch).plan()
+        plan = Planner(self.run_directory, self.recipe, nodes, ports, self.scratch, self.site).plan()
         targets = [Target(job=s.job, role=s.role, node=s.node, instance=s.instance) for s in plan.scrapes]
 
         def change(manifest: Manifest) -> None:
             manifest.versions.update(plan.versions)
+            manifest.images.update(plan.images)
             manifest.notes.extend(plan.notes)
             manifest.seeds["load"] = self.recipe.load.seed
             manifest.targets = targets

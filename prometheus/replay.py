@@ -11,7 +11,7 @@ import random
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,10 @@ _READY_WITHIN = 120.0
 _ATTEMPTS = 5
 _STOP_WITHIN = 20.0
 
+Elsewhere = Callable[[Path], Sequence[str] | None]
+"""Gives the words that start a Prometheus which sees a directory, where it is not on PATH; None: there is none."""
+_elsewhere: list[Elsewhere] = []
+
 
 @dataclass(frozen=True)
 class Replay:
@@ -37,6 +41,11 @@ class Replay:
     password_file: Path
     process: "subprocess.Popen[bytes]"
     data: Path
+
+
+def also(elsewhere: Elsewhere) -> None:
+    """Have `elsewhere` asked, in place of what was given before, where there is no Prometheus on PATH."""
+    _elsewhere[:] = [elsewhere]
 
 
 @contextlib.contextmanager
@@ -94,16 +103,14 @@ def _copy(source: Path, target: Path, *, link: bool) -> None:
 
 @contextlib.contextmanager
 def _serve(home: Path, port: int | None = None) -> Iterator[Replay]:
-    binary = shutil.which(_BINARY)
-    if binary is None:
-        raise PrometheusError(f"no program {_BINARY} on PATH: on Debian `apt-get install prometheus`")
+    words = _program(home)
     config = home / "prometheus.yml"
     atomic.write(config, "global: {}\n", sync=False)
     credentials = Credentials.generate()
     web = write_web_config(home, "replay", credentials)
     for attempt in range(_ATTEMPTS):
         address = f"127.0.0.1:{port or loopback.free_port()}"
-        command = server.replay_command(binary, config, home / "data", address, web.config)
+        command = [*words[:-1], *server.replay_command(words[-1], config, home / "data", address, web.config)]
         with (home / "prometheus.log").open("wb") as log:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True
@@ -115,6 +122,18 @@ def _serve(home: Path, port: int | None = None) -> Iterator[Replay]:
                 return
         finally:
             loopback.stop(process, _STOP_WITHIN)
+
+
+def _program(home: Path) -> Sequence[str]:
+    if binary := shutil.which(_BINARY):
+        return (binary,)
+    for elsewhere in _elsewhere:
+        if words := elsewhere(home):
+            return words
+    raise PrometheusError(
+        f"no program {_BINARY} on PATH: on Debian `apt-get install prometheus`; or Apptainer and its image: "
+        "`dashcam images pull prometheus`"
+    )
 
 
 def _wait(process: "subprocess.Popen[bytes]", client: Client, *, last: bool, log: Path) -> bool:

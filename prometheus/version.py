@@ -27,6 +27,13 @@ class Version:
         raise VersionError(f"not the words of such a program's --version: {text[:200]!r}")
 
     @classmethod
+    def named(cls, text: str) -> "Version":
+        """Read a release's own name, as 3.5.0. Raises VersionError."""
+        if match := re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)", text):
+            return cls(*map(int, match.groups()))
+        raise VersionError(f"{text!r} is no release: write it as 3.5.0")
+
+    @classmethod
     def of(cls, binary: str) -> "Version":
         """Ask a binary. Raises VersionError."""
         try:

@@ -50,6 +50,7 @@ class Process(Record):
     ended: datetime | None = None
     exit_code: int | None = Field(None, description="negative: ended by that signal")
     stop_signal: int = 15
+    contained: bool = Field(False, description="in an image: what was started passes one signal on")
     stopped_by_us: bool = False
 
 
@@ -84,6 +85,18 @@ class Target(Record):
     role: str
     node: str
     instance: str
+
+
+class ImageFile(Record):
+    """The image that a program ran in. `digest` is its source's, `sha256` and `size` (bytes) are the file's."""
+
+    image: str
+    version: str
+    reference: str
+    digest: str | None = None
+    path: str
+    sha256: str | None = None
+    size: int = 0
 
 
 class Finding(Record):
@@ -127,6 +140,7 @@ class Manifest(Record):
     targets: list[Target] = Field(default_factory=list)
     phases: list[PhaseSpan] = Field(default_factory=list)
     versions: dict[str, str] = Field(default_factory=dict)
+    images: dict[str, ImageFile] = Field(default_factory=dict, description="by the program's name; none: natively")
     seeds: dict[str, int] = Field(default_factory=dict)
     endpoints: dict[str, str] = Field(default_factory=dict)
     scratch: str = Field("", description="node-local directory of a run that lives; removed before the seal")

@@ -51,7 +51,7 @@ def check(source: Document, catalog: Catalog) -> tuple[Recipe, Document]:
     problems += found
     recipe = None
     try:
-        recipe = Recipe.model_validate(values)
+        recipe = Recipe.model_validate(values, context={paths.BASE: Path(source.source).parent})
     except ValidationError as error:
         problems += [_problem(detail, Recipe, (), source) for detail in error.errors() if not _echo(detail)]
     problems += _unknown_names(source, values, catalog)

@@ -8,6 +8,7 @@ from runs import nodes
 from runs.allocation import Allocation
 from runs.grid import Grid
 from runs.nodes import Selected, Selection
+from runs.paths import UserPath
 from runs.phase import UNMEASURED, Phase
 from runs.remote_write import RemoteWrite
 from runs.scenario import SCHEDULE_SEED, Scenario
@@ -16,6 +17,9 @@ from runs.strict import Name, Strict
 from runs.units import Duration, Quantity
 
 __all__ = ["UNMEASURED", "Allocation", "Load", "Name", "Phase", "Recipe", "Service", "Strict", "Watch"]
+
+
+Runtime = Literal["native", "apptainer"]
 
 
 def _off(value: object) -> object:
@@ -44,6 +48,7 @@ class Watch(Strict):
 
     interval: Duration = Field(1.0, ge=0.1, le=60)
     exporters: tuple[str, ...] = Field(("node", "cgroup", "process"), description="sidecars on every node")
+    runtime: Runtime | None = Field(None, description="of Prometheus, Grafana and exporters; default: the recipe's")
     remote_write: RemoteWrite | None = Field(None, description="a site's store that the series are sent to as well")
     grafana: Annotated[Grafana, BeforeValidator(_grafana, json_schema_input_type=GrafanaMode | Grafana)] = Field(
         default_factory=lambda: Grafana.model_validate({}), description="auto, off, required, or {mode, listen, port}"
@@ -60,6 +65,8 @@ class Service(Strict):
     )
     env: dict[str, str] = Field(default_factory=dict, description="environment variables (never for secrets)")
     ready_within: Duration = Field(120.0, gt=0, description="how long it may take to answer")
+    runtime: Runtime | None = Field(None, description="default: the recipe's")
+    image: UserPath | None = Field(None, description="a SIF file of one's own to run it in; default: the kind's image")
     options: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -177,6 +184,11 @@ class Recipe(Strict):
         description="values of keys, a run for each point of the grid: {load.phases.1.rate: [5, 10]}",
     )
     repeats: int = Field(1, ge=1, le=100, description="how often each of these is run")
+    runtime: Runtime = Field("native", description="how programs are started: found on PATH, or in Apptainer images")
+    images: UserPath | None = Field(None, description="where image files are; default: $DASHCAM_IMAGES, the site's")
+    binds: tuple[UserPath, ...] = Field(
+        (), description="directories that programs in images see beside the run's own; default: the site's"
+    )
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

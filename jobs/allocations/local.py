@@ -24,17 +24,25 @@ class LocalHandle:
 
     def poll(self) -> int | None:
         """See `jobs.allocations.base.Handle`."""
-        return self._child.poll()
+        return self._code(self._child.poll())
 
     def stop(self) -> int | None:
         """See `jobs.allocations.base.Handle`."""
         group = self._child.pid
-        if self._child.poll() is None:
+        if self._child.poll() is None and self._program.contained:
+            # What mounts its image is in the group, too: a signal for all would take the image from under it.
+            self._child.send_signal(self._program.stop_signal)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(self._program.stop_within)
+        elif self._child.poll() is None:
             _signal(group, self._program.stop_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._child.wait(self._program.stop_within)
         _signal(group, signal.SIGKILL)  # the leader where it did not listen, and what it left behind
-        return self._child.wait()
+        return self._code(self._child.wait())
+
+    def _code(self, code: int | None) -> int | None:
+        return 128 - code if self._program.contained and code is not None and 128 < code < 160 else code
 
 
 def _signal(group: int, number: signal.Signals) -> None:
@@ -71,6 +79,7 @@ def start(program: Program, env: Mapping[str, str], log: Path) -> LocalHandle:
         port=program.port,
         started=now(),
         stop_signal=program.stop_signal,
+        contained=program.contained,
     )
     return LocalHandle(child, program, record)
 

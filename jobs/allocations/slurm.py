@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs import identity, node
+from jobs import identity, leader, node
 from jobs.allocations import local
 from jobs.allocations.base import AllocationError, Handle
 from jobs.allocations.held import seconds_left
@@ -51,7 +51,7 @@ class StepHandle:
     def stop(self) -> int | None:
         """See `jobs.allocations.base.Handle`: the step is asked, then ended, by its id."""
         if self._srun.poll() is None and self.record.step:
-            cancel_step(self.record.step, self._program.stop_signal)
+            cancel_step(self.record.step, leader.STOP if self._program.contained else self._program.stop_signal)
             deadline = time.monotonic() + self._program.stop_within
             while self._srun.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.05)
@@ -196,7 +196,9 @@ class SlurmAllocation:
         # The tags are for the program over there; the srun here would be taken for it.
         tags = {name: env[name] for name in (identity.RUN_VARIABLE, identity.PROCESS_VARIABLE)}
         export = ",".join(["ALL", *(f"{name}={value}" for name, value in tags.items())])
-        argv = (*self._step(program.node, program.name), f"--export={export}", *program.argv)
+        first = (sys.executable, "-P", "-m", "jobs.leader", str(int(program.stop_signal)), "--")
+        words = (*first, *program.argv) if program.contained else program.argv
+        argv = (*self._step(program.node, program.name), f"--export={export}", *words)
         plain = {name: value for name, value in env.items() if name not in tags}
         handle = StepHandle(local.start(dataclasses.replace(program, argv=argv), plain, log), program)
         deadline = time.monotonic() + WITHIN

@@ -1,12 +1,15 @@
 """Apptainer, what it needs of the kernel, and the images that are there."""
 
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from apptainer.cache import Cache
+from apptainer.image import images
+from jobs.containers import place
 from jobs.doctor import versions
 from jobs.doctor.base import Check, Context, Line
+from jobs.services import catalogue
 
 _USER_NAMESPACES = Path("/proc/sys/user/max_user_namespaces")
 _CLONE = Path("/proc/sys/kernel/unprivileged_userns_clone")
@@ -28,8 +31,7 @@ def _look(context: Context) -> Iterable[Line]:
         yield Line("user namespaces", "degraded", lost)
     else:
         yield Line("user namespaces", "ok", "unprivileged containers can be made")
-    if context.site.paths.images is not None:
-        yield _images(Path(os.path.expandvars(context.site.paths.images)))
+    yield from _images(context)
 
 
 def _figure(path: Path) -> int | None:
@@ -39,14 +41,35 @@ def _figure(path: Path) -> int | None:
         return None
 
 
-def _images(place: Path) -> Line:
-    try:
-        images = sorted(path.name for path in place.glob("*.sif"))
-    except OSError as error:
-        return Line("images", "missing", f"{place}: {error.strerror}")
-    if not images:
-        return Line("images", "missing", f"no image in {place}", "have them pulled on a node with a network")
-    return Line("images", "ok", f"{len(images)} in {place}: {', '.join(images[:6])}{' ...' if len(images) > 6 else ''}")
+def _images(context: Context) -> Iterable[Line]:
+    """Look at files by size only: `dashcam images check` reads them."""
+    cache = Cache(place(context.recipe.images if context.recipe is not None else None, context.site.paths))
+    wanted = _wanted(context)
+    good: list[str] = []
+    for image in images().values():
+        found = cache.check(image, thorough=False)
+        if found.state == "good":
+            good.append(image.file)
+        elif image.name in wanted or found.state != "missing":
+            yield Line(f"image {image.name}", "missing", found.detail, needed=image.name in wanted)
+    if good:
+        shown = f"{', '.join(good[:6])}{' ...' if len(good) > 6 else ''}"
+        yield Line("images", "ok", f"{len(good)} in {cache.root}: {shown}")
+    elif not wanted:
+        yield Line("images", "missing", f"no image in {cache.root}", "`dashcam images pull` where there is a network")
+
+
+def _wanted(context: Context) -> set[str]:
+    """Return the images without which the recipe's services cannot start."""
+    if context.recipe is None:
+        return set()
+    asked = [
+        service
+        for service in context.recipe.services.values()
+        if (service.runtime or context.recipe.runtime) == "apptainer" and service.image is None
+    ]
+    kinds = (getattr(catalogue()[service.kind], "image", None) for service in asked)
+    return {name for name in kinds if name}
 
 
 CHECK = Check("containers", "programs", _look, order=6)

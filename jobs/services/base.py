@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pydantic import BaseModel
 
+from apptainer.image import Image
 from jobs.program import Program, Role
 from loadtests.plan import Target
 from prometheus.config import Scrape
@@ -41,6 +42,11 @@ class Context:
     """What sidecars that come with the service are to show; None: they speak plain HTTP, as the service itself does."""
     gpus: int | None = None
     """GPUs of the node, as its kernel knows them; None: unknown."""
+    image: Image | None = None
+    """What the service's own programs run in: they are named as the image has them, with `Program.image` set to its
+    name. None: natively."""
+    beside: Callable[[str], Image | None] = lambda _name: None
+    """Give the image, by its name, for a program beside the service; None: it runs natively, if it is there."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,7 @@ class ServiceKind(Protocol):
     """One file of the catalogue.
 
     Options may hold `common`, a class variable: defaults of keys that all services have, as {"ready_within": "15m"}.
+    A kind may have `image`, the name of the image that it can run in (`apptainer/images/`).
     """
 
     kind: str

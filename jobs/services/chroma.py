@@ -24,12 +24,14 @@ class Chroma:
     """See the module."""
 
     kind = "chroma"
+    image = "chroma"
     Options: type[BaseModel] = Options
 
     def plan(self, context: Context, options: BaseModel) -> ServicePlan:
         """See `jobs.services.base.ServiceKind`."""
         assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
-        binary = shutil.which("chroma")
+        image = context.image
+        binary = image.program or "chroma" if image else shutil.which("chroma")
         if binary is None:
             raise PlanError(
                 f"service {context.name}: no program chroma on PATH: pip install chromadb, in a venv of its own"
@@ -64,6 +66,7 @@ class Chroma:
             probe=HttpProbe(f"{url}/api/v2/heartbeat"),
             ready_within=context.ready_within,
             port=port,
+            image=image.name if image else None,
         )
         notes = [
             f"{context.name}: Chroma 1.x has no authentication: while it runs, whoever reaches the node may use it",
@@ -72,7 +75,12 @@ class Chroma:
         if "open_telemetry" in config:  # RUST_LOG would silence the log, and the spans with it
             notes.append(f"{context.name}: with traces Chroma logs each request too: `traces: false` spares it that")
         target = Target(protocol="chroma", url=url)
-        return ServicePlan((program,), target, versions=((context.name, _version(binary)),), notes=tuple(notes))
+        return ServicePlan(
+            (program,),
+            target,
+            versions=((context.name, image.version if image else _version(binary)),),
+            notes=tuple(notes),
+        )
 
 
 def _version(binary: str) -> str:

@@ -88,7 +88,7 @@ class Command:
                 "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
             }
         argv = tuple(word.format(**places) for word in options.command)
-        if shutil.which(argv[0]) is None:
+        if context.image is None and shutil.which(argv[0]) is None:
             raise PlanError(f"service {context.name}: no program {argv[0]!r} on PATH: install it or give its full path")
         url = options.url.format(**places)
         ready = options.ready.format(**places)
@@ -102,6 +102,7 @@ class Command:
             probe=HttpProbe(ready if "://" in ready else f"http://{context.address}:{port}{ready}"),
             ready_within=context.ready_within,
             port=port,
+            image=context.image.name if context.image else None,
         )
         scrapes: tuple[Scrape, ...] = ()
         if options.metrics is not None:

@@ -28,6 +28,7 @@ class Faiss:
     """See the module."""
 
     kind = "faiss"
+    image = "dashcam"
     Options: type[BaseModel] = Options
 
     def plan(self, context: Context, options: BaseModel) -> ServicePlan:
@@ -35,6 +36,7 @@ class Faiss:
         assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
         if importlib.util.find_spec("faiss") is None:
             raise PlanError(f"service {context.name}: faiss is missing: pip install 'dashcam[faiss]'")
+        image = context.image
         versions = ((f"{context.name} (Faiss)", importlib.metadata.version("faiss-cpu")),)
         if options.in_process:
             note = (
@@ -48,7 +50,14 @@ class Faiss:
             role=SERVICE_ROLE,
             node=context.node,
             argv=(
-                *(sys.executable, "-P", "-m", "jobs.services.faiss_server", "--host", context.address),
+                *(
+                    image.program if image else sys.executable,
+                    "-P",
+                    "-m",
+                    "jobs.services.faiss_server",
+                    "--host",
+                    context.address,
+                ),
                 *("--port", str(port), "--token-file", str(key)),
                 *(("--threads", str(options.threads)) if options.threads else ()),
             ),
@@ -57,6 +66,7 @@ class Faiss:
             ready_within=context.ready_within,
             port=port,
             stop_within=5.0,
+            image=image.name if image else None,
         )
         scrape = Scrape(job=context.name, role=SERVICE_ROLE, node=context.node_name, address=address, auth=Bearer(key))
         target = Target(protocol="faiss", url=f"http://{address}", secret_file=key)

@@ -43,6 +43,7 @@ class LlamaCpp:
     """See the module."""
 
     kind = "llamacpp"
+    image = "llamacpp"
     Options: type[BaseModel] = Options
 
     def plan(self, context: Context, options: BaseModel) -> ServicePlan:
@@ -54,7 +55,8 @@ class LlamaCpp:
         port = context.port(options.port)
         # The server reads its key from a file, so that no process listing shows it.
         key = context.secret(f"{context.name}.key", secrets.token_urlsafe(24))
-        server, version = _server(context.name)
+        image = context.image
+        server, version = ((image.program,), image.version) if image else _server(context.name)
         argv = (
             *server,
             *("--model", str(model), "--alias", model.stem, "--host", context.address, "--port", str(port)),
@@ -74,6 +76,8 @@ class LlamaCpp:
             ready_within=context.ready_within,
             port=port,
             stop_within=5.0,
+            image=image.name if image else None,
+            reads=(str(model),),
         )
         scrape = Scrape(
             job=context.name,

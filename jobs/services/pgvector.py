@@ -1,5 +1,6 @@
 """`pgvector`: PostgreSQL with the vector extension, and the Prometheus exporter for PostgreSQL beside it."""
 
+import dataclasses
 import importlib.metadata
 import importlib.util
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from jobs.probes import HttpProbe
-from jobs.program import Program
+from jobs.program import INSIDE, Program
 from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
 from loadtests.plan import Target
 from prometheus import keep
@@ -63,18 +64,25 @@ class PgVector:
     """See the module."""
 
     kind = "pgvector"
+    image = "pgvector"
     Options: type[BaseModel] = Options
 
     def plan(self, context: Context, options: BaseModel) -> ServicePlan:
         """See `jobs.services.base.ServiceKind`."""
         assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
-        binaries, version = _binaries(context.name)
+        image = context.image
+        if image and os.geteuid() == 0:
+            raise PlanError(
+                f"service {context.name}: PostgreSQL refuses root, also in an image: run it as another user"
+            )
+        binaries, version = (Path(image.home or ""), image.version) if image else _binaries(context.name)
         if importlib.util.find_spec("psycopg") is None:
             raise PlanError(f"service {context.name}: psycopg is missing: pip install 'dashcam[pgvector]'")
         port = context.port(options.port)
         password = context.secret(f"{context.name}.password", secrets.token_urlsafe(24))
         data, home = context.scratch / "data", context.scratch / "postgres"
         lowered = AS_NOBODY if os.geteuid() == 0 else ()
+        postgres = image.program if image else str(home / "bin" / "postgres")
         settings = {
             "listen_addresses": context.address,
             "port": str(port),
@@ -88,24 +96,28 @@ class PgVector:
             *(sys.executable, "-P", "-m", "jobs.services.pgvector_prepare"),
             *("--binaries", str(binaries), "--scratch", str(context.scratch), "--password-file", str(password)),
             *(part for name, value in settings.items() for part in ("--setting", f"{name}={value}")),
+            *(("--", INSIDE) if image else ()),
         )
         server = Program(
             name=context.name,
             role=SERVICE_ROLE,
             node=context.node,
-            argv=(*lowered, str(home / "bin" / "postgres"), "-D", str(data)),
+            argv=(*lowered, postgres, "-D", str(data)),
             env=context.env,
             prepare=(prepare,),
             probe=PostgresProbe(context.address, port, password),
             ready_within=context.ready_within,
             port=port,
             stop_signal=signal.SIGINT,  # PostgreSQL's fast shutdown; SIGTERM would wait for its clients
+            image=image.name if image else None,
         )
         programs: tuple[Program, ...] = (server,)
         scrapes: tuple[Scrape, ...] = ()
         notes: tuple[str, ...] = ()
-        if exporter := shutil.which("prometheus-postgres-exporter"):
+        beside = context.beside("postgres-exporter")
+        if exporter := beside.program if beside else shutil.which("prometheus-postgres-exporter"):
             sidecar, scrape = _exporter(context, exporter, port, password)
+            sidecar = dataclasses.replace(sidecar, image=beside.name if beside else None)
             programs, scrapes = (server, sidecar), (scrape,)
         else:
             notes = (f"{context.name}: prometheus-postgres-exporter is not on PATH, so no pg_* series are recorded",)

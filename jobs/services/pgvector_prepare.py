@@ -20,23 +20,28 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--scratch", required=True, type=Path)
     parser.add_argument("--password-file", required=True, type=Path)
     parser.add_argument("--setting", action="append", default=[], help="name=value for postgresql.conf")
+    parser.add_argument("runner", nargs="*", help="words before each of PostgreSQL's programs, which are in an image")
     options = parser.parse_args(argv)
     options.scratch.mkdir(mode=0o700, parents=True)
     home, data = options.scratch / "postgres", options.scratch / "data"
     password = options.scratch / "password"
     password.touch(mode=0o600)
     password.write_text(options.password_file.read_text())
-    lowered = AS_NOBODY if os.geteuid() == 0 else ()
+    lowered = AS_NOBODY if os.geteuid() == 0 and not options.runner else ()
     if lowered:
         _hand_over(options.binaries, home, options.scratch, password)
-    if not home.exists():
-        home.symlink_to(options.binaries)
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    if options.runner:
+        # --binaries is a path inside; what starts the image is a program of this node, with this node's environment.
+        home, environment = options.binaries, {**os.environ, **environment}
+    elif not home.exists():
+        home.symlink_to(options.binaries)
+    before = [*lowered, *options.runner]
     initdb = (
         *(home / "bin" / "initdb", "-D", data, "-U", USER, "--auth=scram-sha-256", f"--pwfile={password}"),
         *("--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"),
     )
-    subprocess.run([*lowered, *map(str, initdb)], check=True, env=environment, cwd="/")
+    subprocess.run([*before, *map(str, initdb)], check=True, env=environment, cwd="/")
     password.unlink()
     with (data / "postgresql.conf").open("a") as stream:
         for setting in options.setting:
@@ -44,7 +49,7 @@ def main(argv: list[str]) -> int:
             quoted = value.replace("'", "''")
             stream.write(f"{name} = '{quoted}'\n")
     (data / "pg_hba.conf").write_text(_TABLE_OF_RIGHTS)
-    single = [*lowered, str(home / "bin" / "postgres"), "--single", "-j", "-D", str(data)]
+    single = [*before, str(home / "bin" / "postgres"), "--single", "-j", "-D", str(data)]
     for database, statement in (("postgres", f"CREATE DATABASE {DATABASE}"), (DATABASE, "CREATE EXTENSION vector")):
         # Single-user mode needs no password and no socket; it reports errors on stderr and exits 0 all the same.
         done = subprocess.run(

@@ -78,13 +78,14 @@ class SeaweedFS:
     """See the module."""
 
     kind = "seaweedfs"
+    image = "seaweedfs"
     Options: type[BaseModel] = Options
 
     def plan(self, context: Context, options: BaseModel) -> ServicePlan:
         """See `jobs.services.base.ServiceKind`."""
         assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
-        # The wheel puts it beside this Python, which need not be on PATH.
-        weed = shutil.which("weed") or shutil.which("weed", path=sysconfig.get_path("scripts"))
+        image = context.image
+        weed = image.program if image else _weed()
         if weed is None:
             raise PlanError(f"service {context.name}: no `weed` on PATH: pip install 'dashcam[seaweedfs]'")
         if importlib.util.find_spec("botocore") is None:
@@ -125,16 +126,25 @@ class SeaweedFS:
             "s3.allowDeleteBucketNotEmpty": "false",
             "s3.cacheCapacityMB": options.cache_mb,
         }
+        ours = (sys.executable, "-P", "-m", "jobs.services.seaweedfs_server", str(home), str(security), "--")
+        # In an image its sockets lie in the box's /tmp, and it reads security.toml where it is started.
+        made = (
+            ("mkdir", "-p", "-m", "700", str(home), str(home / "data")),
+            ("cp", "-p", str(security), str(home / "security.toml")),
+        )
         program = Program(
             name=context.name,
             role=SERVICE_ROLE,
             node=context.node,
             argv=(
-                *(sys.executable, "-P", "-m", "jobs.services.seaweedfs_server", str(home), str(security), "--"),
+                *(() if image else ours),
                 *(weed, "-logtostderr=true", "server", "-filer", "-s3"),
                 *(f"-{name}={value}" for name, value in words.items()),
             ),
             env=context.env,
+            prepare=made if image else (),
+            image=image.name if image else None,
+            pwd=str(home) if image else "",
             probe=S3Probe(url, key),
             ready_within=context.ready_within,
             port=port,
@@ -147,8 +157,13 @@ class SeaweedFS:
             programs=(program,),
             target=Target(protocol="s3", url=url, secret_file=key),
             scrapes=(scrape,),
-            versions=((f"{context.name} (SeaweedFS)", _version(weed)),),
+            versions=((f"{context.name} (SeaweedFS)", image.version if image else _version(weed)),),
         )
+
+
+def _weed() -> str | None:
+    # The wheel puts it beside this Python, which need not be on PATH.
+    return shutil.which("weed") or shutil.which("weed", path=sysconfig.get_path("scripts"))
 
 
 def _identities(access: str, secret: str) -> str:

@@ -76,12 +76,14 @@ class Triton:
     """See the module."""
 
     kind = "triton"
+    image = "triton"
     Options: type[BaseModel] = Options
 
     def plan(self, context: Context, options: BaseModel) -> ServicePlan:
         """See `jobs.services.base.ServiceKind`."""
         assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
-        server = _server(context)
+        image = context.image
+        server = _Server(image.program, image.version, None, {}) if image else _server(context)
         tiny = options.model == "tiny"
         repository = context.scratch / "models" if tiny else _repository(context.name, options)
         models = options.load or (tuple(TINY) if tiny else ())
@@ -129,6 +131,8 @@ class Triton:
             ready_within=context.ready_within,
             port=port,
             stop_within=2.0 * _STOP,
+            image=image.name if image else None,
+            reads=() if tiny else (str(repository),),
         )
         scrape = Scrape(
             job=context.name, role=SERVICE_ROLE, node=context.node_name, address=f"{context.address}:{metrics}"

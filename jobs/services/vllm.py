@@ -54,19 +54,21 @@ class Vllm:
     """See the module."""
 
     kind = "vllm"
+    image = "vllm"
     Options: type[BaseModel] = Options
 
     def plan(self, context: Context, options: BaseModel) -> ServicePlan:
         """See `jobs.services.base.ServiceKind`."""
         assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
-        binary = _binary(context.name, options.binary)
+        image = context.image
+        binary = Path(image.program) if image else _binary(context.name, options.binary)
         _fits(context, options)
         model, notes = _model(context.name, options.model)
         name = options.served_name or (vllm_model.NAME if options.model == "tiny" else model.name)
         port = context.port(options.port)
         key = context.secret(f"{context.name}.key", secrets.token_urlsafe(24))
         argv = (
-            *(_pinned(context.name, options.cpus) if options.cpus else ()),
+            *(_pinned(context, options.cpus) if options.cpus else ()),
             *(str(binary), "serve", str(model), "--served-model-name", name),
             *("--host", context.address, "--port", str(port), "--middleware", "vllm_guard.Guard"),
             *("--tensor-parallel-size", str(options.tensor_parallel)),
@@ -97,6 +99,8 @@ class Vllm:
             ready_within=context.ready_within,
             port=port,
             stop_within=15.0,
+            image=image.name if image else None,
+            reads=(str(model),),
         )
         scrape = Scrape(
             job=context.name,
@@ -110,7 +114,7 @@ class Vllm:
             programs=(program,),
             target=Target(protocol="openai", url=url, secret_file=key, model=name),
             scrapes=(scrape,),
-            versions=((f"{context.name} (vLLM)", _version(binary)),),
+            versions=((f"{context.name} (vLLM)", image.version if image else _version(binary)),),
             notes=notes,
         )
 
@@ -138,9 +142,12 @@ def _environment(context: Context, binary: Path, guard: Path, key: str) -> dict[
         "VLLM_SERVER_DEV_MODE": "0",  # its pages could stop the server or change its model
         # What its processes say to each other has no secret; all of them are on this node.
         "VLLM_HOST_IP": "127.0.0.1",
-        "PATH": _joined(str(binary.parent), os.environ.get("PATH", os.defpath)),
+        # An image has its own paths.
+        **({} if context.image else {"PATH": _joined(str(binary.parent), os.environ.get("PATH", os.defpath))}),
         **context.env,
-        "PYTHONPATH": _joined(str(guard), context.env.get("PYTHONPATH", os.environ.get("PYTHONPATH", ""))),
+        "PYTHONPATH": _joined(
+            str(guard), context.env.get("PYTHONPATH", "" if context.image else os.environ.get("PYTHONPATH", ""))
+        ),
         "VLLM_API_KEY": key,
     }
 
@@ -160,9 +167,12 @@ def _binary(name: str, asked: Path | None) -> Path:
     return Path(found)
 
 
-def _pinned(name: str, cpus: str) -> tuple[str, ...]:
-    if (taskset := shutil.which("taskset")) is None:
-        raise PlanError(f"service {name}: no program taskset on PATH, for `cpus`: install util-linux, or leave it out")
+def _pinned(context: Context, cpus: str) -> tuple[str, ...]:
+    taskset = "taskset" if context.image else shutil.which("taskset")
+    if taskset is None:
+        raise PlanError(
+            f"service {context.name}: no program taskset on PATH, for `cpus`: install util-linux, or leave it out"
+        )
     return (taskset, "--cpu-list", cpus)
 
 

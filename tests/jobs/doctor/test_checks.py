@@ -1,10 +1,13 @@
 """The preflight's checks against stand-ins of what no machine here has, and of programs that refuse."""
 
 import os
+import shutil
 import sys
 
 import pytest
 
+from apptainer.cache import Cache
+from apptainer.image import find
 from jobs.doctor import (
     accounts,
     cgroup,
@@ -117,7 +120,7 @@ def test_services(programs, tmp_path):
     assert line.state == "ok", line
 
 
-def test_containers(programs, tmp_path):
+def test_containers(programs, tmp_path, monkeypatch):
     """Apptainer and the images that are there; on MeluXina's login nodes it is the module of the compute nodes."""
     assert lines(containers.CHECK, tmp_path)["apptainer"].state == "degraded"
     found = lines(containers.CHECK, tmp_path, "login", "meluxina")
@@ -128,9 +131,26 @@ def test_containers(programs, tmp_path):
     found = lines(containers.CHECK, tmp_path, profile=profile)
     assert "1.3.6" in found["apptainer"].detail
     assert found["images"].state == "missing"
-    images.mkdir()
-    (images / "prometheus-3.5.1.sif").touch()
-    assert lines(containers.CHECK, tmp_path, profile=profile)["images"].detail.endswith("prometheus-3.5.1.sif")
+    monkeypatch.delenv("DASHCAM_IMAGES", raising=False)
+    cache = Cache(images)
+    makes = 'for each; do case "$each" in *.sif.*) echo made > "$each" ;; esac; done'
+    put(programs, apptainer=f"echo 'apptainer version 1.3.6-1.el8'; {makes}")
+    cache.pull(find("prometheus"), shutil.which("apptainer"))
+    found = lines(containers.CHECK, tmp_path, profile=profile)
+    assert found["images"].detail.endswith(find("prometheus").file)
+    with cache.path(find("prometheus")).open("a") as stream:
+        stream.write("torn")
+    assert "copy it anew" in lines(containers.CHECK, tmp_path, profile=profile)["image prometheus"].detail
+
+
+def test_images_of_a_recipe(programs, tmp_path):
+    """An image that a service cannot start without is needed; one of the recorder has a native stand-in."""
+    put(programs, apptainer="echo 'apptainer version 1.3.6-1.el8'")
+    asked = recipe("runtime=apptainer", f"images={tmp_path}", "services.llm.kind=pgvector")
+    found = lines(containers.CHECK, tmp_path, asked=asked)
+    assert found["image pgvector"].needed
+    assert "dashcam images pull pgvector" in found["image pgvector"].detail
+    assert "images" not in found
 
 
 SINFO = """

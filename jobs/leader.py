@@ -1,0 +1,45 @@
+"""Start a program of a Slurm step so that it can be stopped alone: `python -m jobs.leader SIGNAL -- PROGRAM ...`.
+
+`scancel` signals every process of a step. For a program in an image that is the end of what mounts the image, before
+the program itself has stopped. SIGURG does nothing to whoever does not ask for it: this process passes it on as SIGNAL,
+to its child alone. The child's exit code becomes this one's, 128 + n for signal n.
+"""
+
+import signal
+import subprocess
+import sys
+from types import FrameType
+
+STOP = signal.SIGURG
+
+
+def main(argv: list[str]) -> int:
+    """Run the program to its end."""
+    number, _, *command = argv
+    asked: list[int] = []
+    child: list[subprocess.Popen[bytes]] = []
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        asked.append(int(number))
+        for each in child:
+            each.send_signal(int(number))
+
+    def ignore(_number: int, _frame: FrameType | None) -> None:
+        """Stay for the child: it has got this signal, too."""
+
+    signal.signal(STOP, stop)
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, ignore)
+    try:
+        child.append(subprocess.Popen(command))
+    except OSError as error:
+        print(f"{command[0]} cannot be started: {error.strerror}", file=sys.stderr)  # noqa: T201 - the program's log
+        return 127
+    if asked:  # between the two lines above
+        child[0].send_signal(asked[0])
+    code = child[0].wait()
+    return code if code >= 0 else 128 - code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
