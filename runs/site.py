@@ -90,7 +90,7 @@ class Paths(Strict):
 
 
 class Launcher(Strict):
-    """How srun is used for steps beside a running job. `flags`: which of them a refusal may cost, first those first."""
+    """How srun is used for steps beside a running job. `may_drop`: which of them a refusal may cost."""
 
     kind: Literal["slurmd", "psmgmt"] = "slurmd"
     step: tuple[Flag, ...] = ("--overlap", "--mem=0", "--cpu-bind=none", "--input=none", "--unbuffered")

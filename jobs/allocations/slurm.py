@@ -18,7 +18,7 @@ from jobs.allocations import local
 from jobs.allocations.base import AllocationError, Handle
 from jobs.allocations.held import seconds_left
 from jobs.allocations.local import LocalHandle
-from jobs.allocations.srun import WITHIN, Srun
+from jobs.allocations.srun import WITHIN, Srun, StepError
 from jobs.program import Program, StartError
 from runs import site as sites
 from runs.manifest import Node, Process
@@ -90,7 +90,7 @@ class SlurmAllocation:
         self._scratch = scratch
         self._job = os.environ.get("SLURM_JOB_ID", "")
         self._places: list[_Place] = []
-        self._srun = Srun(self._site.launcher.step)
+        self._srun = Srun(self._site.launcher)
         if not self._job:
             raise AllocationError("SLURM_JOB_ID is not set: this run was submitted to Slurm and runs inside a job only")
         self.seconds_left = seconds_left(self._job) if held else None
@@ -148,7 +148,7 @@ class SlurmAllocation:
     def _probe(self, place: _Place) -> None:
         try:
             self._srun.probe(place.name, place.group)
-        except RuntimeError as error:
+        except StepError as error:
             raise AllocationError(
                 f"Slurm starts no step on {place.name}: {error}: try `srun --nodelist={place.name} true` in this job"
             ) from error

@@ -4,7 +4,10 @@ Launchers other than slurmd (ParaStation psmgmt) may refuse some. They are tried
 """
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from runs.site import Launcher
 
 WITHIN = 30.0
 """Seconds that a step may take to begin."""
@@ -22,49 +25,65 @@ _INSTEAD = {"--overlap": ("--oversubscribe",), "--cpu-bind=none": ("--cpu-bind=n
 _PROBE_WITHIN = 10.0
 
 
+class StepError(Exception):
+    """No step can be started; the text is srun's."""
+
+
 @dataclass
 class Srun:
-    """Makes command lines of steps. Until `probe` has found otherwise, all flags are taken for good."""
+    """Makes command lines of steps. Until `probe` has found otherwise, all flags of the launcher are taken for good."""
 
-    flags: tuple[str, ...] = tuple(_PURPOSE)
+    launcher: Launcher = field(default_factory=Launcher)
     notes: list[str] = field(default_factory=list)
+    flags: tuple[str, ...] = field(init=False)
 
-    def command(self, node: str, name: str, group: int | None = None) -> list[str]:
-        """Return srun's words before those of the program. `group`: of a heterogeneous job, the node's component."""
+    def __post_init__(self) -> None:
+        """Begin with all of them."""
+        self.flags = self.launcher.step
+
+    def command(self, nodes: str | Sequence[str], name: str, group: int | None = None) -> list[str]:
+        """Return srun's words before those of the program, which is started once on each of the nodes.
+
+        `group`: of a heterogeneous job, the nodes' component.
+        """
+        names = [nodes] if isinstance(nodes, str) else list(nodes)
+        size = str(len(names))
         return [
             *("srun", *self.flags, *(() if group is None else (f"--het-group={group}",))),
-            *("--nodes=1", "--ntasks=1", f"--nodelist={node}", f"--job-name=dashcam-{name}"),
+            *(f"--nodes={size}", f"--ntasks={size}", *(("--ntasks-per-node=1",) if len(names) > 1 else ())),
+            *(f"--nodelist={','.join(names)}", f"--job-name=dashcam-{name}"),
         ]
 
-    def probe(self, node: str, group: int | None = None) -> None:
-        """Find the flags that work, by steps of `true` on a node: one step where all do.
+    def probe(self, nodes: str | Sequence[str], group: int | None = None) -> None:
+        """Find the flags that work, by steps of `true`: one step where all do.
 
-        What is refused is left out, with a note. Raises RuntimeError where no step begins at all; the text says why.
+        What is refused is left out, with a note, or said in another way. Raises StepError where no step begins at all,
+        or without a flag that may not go (`Launcher.may_drop`); the text says why.
         """
-        if self._try(node, group) is None:
+        if self._try(nodes, group) is None:
             return
-        wished, self.flags = self.flags, ()
-        why = self._try(node, group)
-        for wish in wished:
+        self.flags = ()
+        if nothing := self._try(nodes, group):
+            raise StepError(nothing)
+        for wish in self.launcher.step:
             before, reasons = self.flags, []
             for flag in (wish, *_INSTEAD.get(wish, ())):
                 self.flags = (*before, flag)
-                if (reason := self._try(node, group)) is None:
-                    why = None
+                if (reason := self._try(nodes, group)) is None:
                     break
                 reasons.append(f"{flag}: {reason}")
             else:
                 self.flags = before
+                if wish not in self.launcher.may_drop:
+                    raise StepError(f"srun refuses {'; '.join(reasons)}, without which nothing runs beside the job")
             if reasons:
                 purpose = f" (asked so that {_PURPOSE[wish]})" if wish in _PURPOSE else ""
                 instead = f"; {flag} is used" if self.flags != before else ""
-                self.notes.append(f"srun refuses {'; '.join(reasons)} {purpose}{instead}")
-        if why is not None:
-            raise RuntimeError(why)
+                self.notes.append(f"srun refuses {'; '.join(reasons)}{purpose}{instead}")
 
-    def _try(self, node: str, group: int | None) -> str | None:
+    def _try(self, nodes: str | Sequence[str], group: int | None) -> str | None:
         """Run `true` as a step; returns what the launcher says against it, in a line."""
-        argv = [*self.command(node, "probe", group), "true"]
+        argv = [*self.command(nodes, "probe", group), "true"]
         try:
             done = subprocess.run(
                 argv, capture_output=True, text=True, check=False, timeout=_PROBE_WITHIN, stdin=subprocess.DEVNULL

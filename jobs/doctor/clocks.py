@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from jobs.allocations.srun import Srun, StepError
 from jobs.doctor import peer
 from jobs.doctor.base import Check, Context, Line
-from jobs.doctor.steps import StepError, accepted, hosts, srun
+from jobs.doctor.steps import accepted, hosts
 
 _MOST = 8
 _WITHIN = 20.0
@@ -34,22 +35,22 @@ def _look(context: Context) -> Iterable[Line]:
     (folder / peer.SECRET).touch(mode=0o600)
     (folder / peer.SECRET).write_text(secrets.token_urlsafe(24))
     try:
-        flags = accepted(context.site.launcher, [others[0]])
+        srun = accepted(context.site.launcher, [others[0]])
     except StepError:
         return  # told by the check of srun
     for name in others[:_MOST]:
-        yield from _node(name, folder, flags)
+        yield from _node(name, folder, srun)
     if len(others) > _MOST:
         yield Line("nodes", "ok", f"{len(others) - _MOST} more were not asked")
 
 
-def _node(name: str, folder: Path, flags: tuple[str, ...]) -> Iterator[Line]:
+def _node(name: str, folder: Path, srun: Srun) -> Iterator[Line]:
     try:
         address = socket.gethostbyname(name)
     except OSError as error:
         yield Line(name, "missing", f"has no address here: {error}", "ask the site", needed=True)
         return
-    argv = [*srun([name], flags), sys.executable, "-P", "-m", "jobs.doctor.peer", address, str(folder)]
+    argv = [*srun.command(name, "doctor"), sys.executable, "-P", "-m", "jobs.doctor.peer", address, str(folder)]
     child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/")
     try:
         port = _port(child, folder, name)

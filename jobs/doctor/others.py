@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from jobs.allocations.srun import StepError
 from jobs.doctor.base import Check, Context, Line, ask
-from jobs.doctor.steps import StepError, accepted, hosts, srun
+from jobs.doctor.steps import accepted, hosts
 from runs import atomic
 from runs.recipe import Recipe
 from runs.site import Site
@@ -31,10 +32,10 @@ def _look(context: Context) -> Iterable[Line]:
     }
     atomic.write(folder / _ASKED, json.dumps(words))
     try:
-        flags = accepted(context.site.launcher, names)
+        srun = accepted(context.site.launcher, names)
     except StepError:
         return  # told by the check of srun
-    answer = ask([*srun(names, flags), sys.executable, "-P", "-m", "jobs.doctor.others", str(folder)], 100.0)
+    answer = ask([*srun.command(names, "doctor"), sys.executable, "-P", "-m", "jobs.doctor.others", str(folder)], 100.0)
     for name in names:
         path = folder / f"{name.partition('.')[0]}.json"
         if not path.is_file():

@@ -7,7 +7,8 @@ import pytest
 from jobs.allocations import held, slurm
 from jobs.allocations.base import AllocationError
 from jobs.allocations.slurm import SlurmAllocation
-from jobs.allocations.srun import Srun
+from jobs.allocations.srun import Srun, StepError
+from runs.site import Launcher
 
 SRUN = """#!/bin/sh
 echo "$*" >>"$(dirname "$0")/asked"
@@ -63,9 +64,26 @@ def test_refused_flags_are_left_out_and_told(launcher, monkeypatch):
 def test_a_node_that_starts_nothing(launcher, monkeypatch):
     """Where no step begins at all, that is the error, and not five refused flags."""
     monkeypatch.setenv("BROKEN", "1")
-    with pytest.raises(RuntimeError, match="no daemon answers"):
+    with pytest.raises(StepError, match="no daemon answers"):
         Srun().probe("n1")
     assert launcher.exists()
+
+
+def test_a_flag_that_may_not_go(launcher, monkeypatch):
+    """Steps that cannot share the job's nodes are none, unless the site's profile says that they may do without."""
+    monkeypatch.setenv("REFUSED", "--overlap --oversubscribe")
+    with pytest.raises(StepError, match=r"--overlap: .*; --oversubscribe: .*nothing runs beside the job"):
+        Srun().probe("n1")
+    srun = Srun(Launcher(may_drop=("--overlap",)))
+    srun.probe("n1")
+    assert srun.flags == ("--mem=0", "--cpu-bind=none", "--input=none", "--unbuffered")
+    assert launcher.exists()
+
+
+def test_a_step_on_several_nodes():
+    """One task on each."""
+    words = Srun().command(["n1", "n2"], "x")
+    assert words[-5:] == ["--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--nodelist=n1,n2", "--job-name=dashcam-x"]
 
 
 def test_nodes_of_a_heterogeneous_job(launcher, monkeypatch):

@@ -303,7 +303,7 @@ done"""
     ("body", "state", "words"),
     [
         ("exit 0", "ok", "on 2 nodes"),
-        (SRUN, "degraded", "without --unbuffered, which this srun refuses"),
+        (SRUN, "degraded", "srun refuses --unbuffered"),
         ("echo 'srun: error: Unable to create step: Invalid job id' >&2; exit 1", "missing", "Unable to create step"),
     ],
 )
