@@ -94,8 +94,8 @@ BOARD = Board(
                     "Chroma's own times",
                     "Why is there no latency from within Chroma?",
                     "Chroma has no page of metrics, and over OTLP it counts calls but tells no time of one. Its spans "
-                    "do, in the recording's `traces/`, where the recipe has the exporter `otlp`. Its CPU, memory and I/O "
-                    "are on the dashboard *Node*.",
+                    "do, in the recording's `traces/`, where the recipe has the exporter `otlp`. Its CPU, memory and "
+                    "I/O are on the dashboard *Node*.",
                 ),
             ],
             needs=kinds("chroma"),
