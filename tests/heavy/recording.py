@@ -18,7 +18,7 @@ from prometheus import replay, snapshot
 from prometheus.client import Client
 from tests.jobs.driver import Driver
 
-ROOT = Path(__file__).resolve().parents[2]
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,10 @@ class Recording:
         """Return the sum of what an expression gives at the end."""
         return sum(float(each.values[-1]) for each in self.client.query(expression, self.end))
 
+    def counted(self, counter: str) -> float:
+        """Return by how much a counter rose from the first scrape to the last; increase() would extrapolate."""
+        return self.last(f"max_over_time({counter}[1h]) - min_over_time({counter}[1h])")
+
     def sent_rate(self, column: str | None) -> float:
         """Return what the client's records say of the same windows as `mean`: ends a second, or a column's sum."""
         done = self.records["done"].astype("int64").to_numpy() / 1e9
@@ -75,18 +79,18 @@ class Recording:
 
 @contextlib.contextmanager
 def recorded(
-    recipe: str, settings: Mapping[str, object], folder: Path, meanwhile: Callable[[str], None] | None = None
+    recipe: Path, settings: Mapping[str, object], folder: Path, meanwhile: Callable[[str], None] | None = None
 ) -> Iterator[tuple[Recording, list[dict[str, Any]]]]:
-    """Run `recipes/RECIPE.yaml` to its end; give its recording and what `dashcam dashboards --run` says of each panel.
+    """Run a recipe to its end; give its recording and what `dashcam dashboards --run` says of each panel.
 
     `meanwhile` is called with the service's address in the measured phase. The recording is verified, nothing is left.
     """
     driver = Driver(folder / "recordings")
     words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
-    child = driver.start("run", str(ROOT / "recipes" / f"{recipe}.yaml"), *words)
+    child = driver.start("run", str(recipe), *words)
     try:
         if meanwhile:
-            driver.wait_phase("steady")
+            driver.wait_phase("steady", within=300)
             (port,) = (each["port"] for each in driver.manifest()["processes"] if each["role"] == "service")
             meanwhile(f"http://127.0.0.1:{port}")
         out, err = child.communicate(timeout=240)
