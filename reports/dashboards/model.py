@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.dashboards import legacy
+from reports.dashboards.legacy import rows
 from reports.dashboards.reading import mapping, mappings, number, text, texts, whole
 
 COLUMNS = 24
@@ -155,7 +156,7 @@ def parse(document: object) -> Dashboard:
     inner = mapping(outer.get("dashboard")) or mapping(outer.get("spec")) or outer
     if "elements" in inner and "layout" in inner:
         raise DashboardError("it has Grafana's schema v2, which is not read: export it as `Classic` JSON")
-    inner = legacy.modern(inner)
+    inner = rows.modern(inner)
     if not isinstance(inner.get("panels"), list):
         raise DashboardError("it has no `panels`: it is no Grafana dashboard, or an empty one")
     library = mapping(inner.get("__elements"))
