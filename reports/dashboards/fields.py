@@ -1,13 +1,16 @@
 """How a field is shown: Grafana's fieldConfig, its overrides applied, its older mappings made new."""
 
+import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reports.dashboards import reducers
 from reports.dashboards.interpolate import Scope
 from reports.dashboards.reading import mapping, mappings, number, text
 from reports.dashboards.reading import texts as as_texts
+from reports.statistics import Floats
 
 Wire = dict[str, Any]
 """What the page is told, in short keys: see `Field.wire`."""
@@ -22,6 +25,7 @@ class Subject:
     kind: str
     ref: str
     labels: Mapping[str, str]
+    values: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ def of(defaults: Mapping[str, Any], overrides: Sequence[Mapping[str, Any]], subj
     flat = {key: value for key, value in defaults.items() if key != "custom"}
     flat |= {f"custom.{key}": value for key, value in mapping(defaults.get("custom")).items()}
     for override in overrides:
-        if _matches(mapping(override.get("matcher")), subject, scope):
+        if matches(mapping(override.get("matcher")), subject, scope):
             found = override.get("properties")
             for one in found if isinstance(found, list) else ():
                 flat[text(mapping(one).get("id"))] = mapping(one).get("value")
@@ -99,7 +103,8 @@ def _title(template: str, subject: Subject, scope: Scope) -> str:
     return scope.words(template)
 
 
-def _matches(matcher: Mapping[str, Any], subject: Subject, scope: Scope) -> bool:
+def matches(matcher: Mapping[str, Any], subject: Subject, scope: Scope) -> bool:
+    """Tell whether an override is for a column."""
     test = _MATCHERS.get(text(matcher.get("id")))
     return test is not None and test(matcher.get("options"), subject, scope)
 
@@ -128,15 +133,42 @@ def _by_names(options: object, subject: Subject, _scope: Scope) -> bool:
     return among != (mapping(options).get("mode") == "exclude")
 
 
+def _by_value(options: object, subject: Subject, _scope: Scope) -> bool:
+    """Compare a calculation over the values of a column."""
+    wanted = mapping(options)
+    compare = _COMPARE.get(text(wanted.get("op")))
+    if compare is None or subject.values is None or subject.kind != "number":
+        return False
+    found = reducers.reduce(text(wanted.get("reducer")), subject.values)
+    return found is not None and compare(found, number(wanted.get("value")))
+
+
+_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le, "eq": operator.eq, "neq": operator.ne,
+}  # fmt: skip
 _MATCHERS: Mapping[str, Callable[[object, Subject, Scope], bool]] = {
     "byName": _by_name,
     "byRegexp": _by_regexp,
     "byNames": _by_names,
     "byFrameRefID": lambda options, subject, _scope: text(options) == subject.ref,
     "byType": lambda options, subject, _scope: text(options) == subject.kind,
+    "byTypes": lambda options, subject, _scope: subject.kind in as_texts(options),
+    "byValue": _by_value,
+    "byRegexpOrNames": lambda options, subject, scope: (
+        subject.title in as_texts(mapping(options).get("names"))
+        or _by_regexp(mapping(options).get("pattern"), subject, scope)
+    ),
+    "anyMatch": lambda options, subject, scope: any(matches(one, subject, scope) for one in mappings(options)),
+    "allMatch": lambda options, subject, scope: all(matches(one, subject, scope) for one in mappings(options)),
     "numeric": lambda _options, subject, _scope: subject.kind == "number",
     "time": lambda _options, subject, _scope: subject.kind == "time",
 }
+
+
+def unknown(overrides: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what is to be said of overrides whose matchers are not known here."""
+    names = (text(mapping(one.get("matcher")).get("id")) for one in overrides if one.get("properties"))
+    return [f"an override by {name} is not applied" for name in names if name and name not in _MATCHERS]
 
 
 def _thresholds(found: Mapping[str, Any]) -> tuple[str, tuple[tuple[float | None, str], ...]]:
@@ -172,5 +204,7 @@ def _old_mapping(one: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
         yield "s", "null", words, None
     elif text(one.get("value")):
         yield "v", text(one.get("value")), words, None
+    elif text(one.get("from")) == text(one.get("to")) == "null":
+        yield "s", "null", words, None
     elif text(one.get("from")):
         yield "r", [_bound(one.get("from")), _bound(one.get("to"))], words, None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from reports.dashboards.ask import Asker, AskError
 from reports.dashboards.interpolate import Chosen, Scope
 from reports.dashboards.model import Variable
+from reports.dashboards.sources import Sources
 from reports.dashboards.steps import duration, step, words
 
 ALL = "$__all"
@@ -29,15 +30,17 @@ class Told:
     hidden: bool = False
 
 
-def resolve(variables: Sequence[Variable], asker: Asker, own: Mapping[str, str]) -> list[Told]:
+def resolve(
+    variables: Sequence[Variable], asker: Asker, own: Mapping[str, str], known: Sources | None = None
+) -> list[Told]:
     """Give each variable its values; later ones may use earlier ones, and earlier ones later ones."""
-    return list(_Resolver(variables, asker, own).all())
+    return list(_Resolver(variables, asker, own, known or Sources()).all())
 
 
 class _Resolver:
-    def __init__(self, variables: Sequence[Variable], asker: Asker, own: Mapping[str, str]) -> None:
+    def __init__(self, variables: Sequence[Variable], asker: Asker, own: Mapping[str, str], known: Sources) -> None:
         self._declared = {variable.name: variable for variable in variables}
-        self._asker, self._own = asker, own
+        self._asker, self._own, self._known = asker, own, known
         self._found: dict[str, Told] = {}
         self._open: set[str] = set()
 
@@ -63,6 +66,9 @@ class _Resolver:
         reader = _KINDS.get(variable.kind)
         if reader is None:
             raise AskError(f"a variable of kind {variable.kind or 'unknown'} is not read")
+        asks = {"type": variable.query} if variable.kind == "datasource" else variable.source
+        if variable.kind in {"query", "datasource"} and (strange := self._known.foreign(asks)):
+            raise AskError(f"a recording has not {strange}")
         named = {name for name in self._declared if name not in self._open and names_variable(variable.query, name)}
         scope = Scope({name: self._one(name).chosen for name in named}, self._own)
         found = reader(variable, scope, self._asker)

@@ -34,6 +34,7 @@ def _draw(sheet: Sheet) -> Wire | None:
     scales: list[Wire] = []
     calcs = _calcs(sheet)
     found = []
+    sheet.notes += dict.fromkeys(note for line in lines for note in _lost(line.field))
     for line in lines:
         key = _scale_key(line.field)
         if key not in sides:
@@ -52,6 +53,16 @@ def _draw(sheet: Sheet) -> Wire | None:
         "bars": any(wire.get("k") == "bars" for wire in found),
         "marks": _marks(sheet),
     }
+
+
+def _lost(found: Field) -> Iterator[str]:
+    """Yield what of a line's looks is not drawn."""
+    if found.custom.get("fillBelowTo"):
+        yield "the fill between two series (fillBelowTo) is not drawn"
+    if mapping(found.custom.get("scaleDistribution")).get("type") == "symlog":
+        yield "an axis that is symmetrically logarithmic is drawn linear"
+    if isinstance(gaps := found.custom.get("spanNulls"), int | float) and gaps > 0 and gaps is not True:
+        yield "all gaps are drawn over, not only short ones"
 
 
 def _marks(sheet: Sheet) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from prometheus.client import RefusedError, Series
-from reports.dashboards import model
+from reports.dashboards import parse
 from reports.dashboards.ask import Asker
 from reports.dashboards.draw import Drawn, Run, draw
 from reports.dashboards.steps import Range
@@ -114,7 +114,7 @@ def recipe(**changes: Any) -> Recipe:
 
 def drawn(document: dict[str, Any], table: Table, reasons: Mapping[str, str] | None = None) -> Drawn:
     """Draw a dashboard from a table."""
-    return draw(model.parse(document), Asker(table, SPAN), Run(recipe(), reasons or {}))
+    return draw(parse.parse(document), Asker(table, SPAN), Run(recipe(), reasons or {}))
 
 
 def only(found: Drawn) -> dict[str, Any]:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from prometheus import promql
-from reports.dashboards import archive, model
+from reports.dashboards import archive, parse
 from reports.dashboards.ask import Asker, AskError
-from reports.dashboards.draw import SILENT, summary
+from reports.dashboards.draw import summary
 from reports.dashboards.kinds import kinds
+from reports.dashboards.reasons import SILENT
 from tests.reports.dashboards.boards import SPAN, Always, Table, dashboard, drawn, only, panel, recipe, target
 
 KINDS = Path(__file__).parent / "kinds.json"
@@ -331,13 +332,13 @@ def test_archive_comes_in_order_and_tells_of_what_is_broken(tmp_path: Any) -> No
 
 def test_nothing_recorded_is_a_recording() -> None:
     """A run without series has dashboards without values."""
-    found = archive.draw(model.parse(dashboard(panel("stat", "up"))), Asker(None, SPAN), archive.Run(recipe()))
+    found = archive.draw(parse.parse(dashboard(panel("stat", "up"))), Asker(None, SPAN), archive.Run(recipe()))
     assert found.outcomes[0].state == "empty"
 
 
 def test_golden(golden: Any) -> None:
     """What the page is told of a dashboard with every kind of panel, letter by letter."""
-    names = sorted({name for one in model.read(KINDS).panels for t in one.targets for name in promql.metrics(t.expr)})
+    names = sorted({name for one in parse.read(KINDS).panels for t in one.targets for name in promql.metrics(t.expr)})
     rows = [({"job": "x", "le": "1", "phase": "p"}, [1.0, 2.5]), ({"job": "y", "le": "+Inf"}, [3.0])]
     wire = drawn(json.loads(KINDS.read_text()), Always(rows, names)).wire
     # Long lists of empty points say nothing.

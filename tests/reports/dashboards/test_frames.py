@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reports.dashboards import fields, reducers, transform
+from reports.dashboards import fields, reducers, transforms
 from reports.dashboards.fields import Subject
 from reports.dashboards.frames import Column, Frame
 from reports.dashboards.interpolate import Chosen, Scope
@@ -50,7 +50,7 @@ def cells(frame: Frame) -> dict[str, list[object]]:
 
 def apply(frames: list[Frame], name: str, **options: object) -> list[dict[str, list[object]]]:
     """Apply one transformation."""
-    found, notes = transform.apply(frames, [{"id": name, "options": options}])
+    found, notes = transforms.apply(frames, [{"id": name, "options": options}])
     assert notes == []
     return [cells(frame) for frame in found]
 
@@ -116,9 +116,9 @@ def test_group_by_aggregates() -> None:
 def test_unknown_transformation_is_named() -> None:
     """And the frames stay as they are."""
     frames = [table("A", "Value", ("n1", 1.0))]
-    assert transform.apply(frames, [{"id": "calculateField"}]) == (
+    assert transforms.apply(frames, [{"id": "partitionByValues"}]) == (
         frames,
-        ["the transformation calculateField is not applied"],
+        ["the transformation partitionByValues is not applied"],
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from prometheus import replay
 from prometheus.client import Client, Series
-from reports.dashboards import model
+from reports.dashboards import parse
 from reports.dashboards.ask import Asker
 from reports.dashboards.draw import Drawn, Run, draw
 from reports.dashboards.steps import Range
@@ -37,7 +37,7 @@ def client(boarded: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> I
 
 def show(client: Client, *panels: dict[str, Any], span: Range = SPAN, **more: Any) -> Drawn:
     """Draw a dashboard."""
-    return draw(model.parse(dashboard(*panels, **more)), Asker(client, span), Run(recipe()))
+    return draw(parse.parse(dashboard(*panels, **more)), Asker(client, span), Run(recipe()))
 
 
 def gridded(series: Series, step: float = 1.0) -> list[float | None]:

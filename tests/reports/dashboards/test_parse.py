@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prometheus import promql
-from reports.dashboards import model
-from reports.dashboards.model import DashboardError
+from reports.dashboards import parse
+from reports.dashboards.parse import DashboardError
 from tests.reports.dashboards.boards import Always, Table, dashboard, drawn, panel, target
 
 JSON = st.recursive(
@@ -56,7 +56,7 @@ def test_rows_hold_what_follows_them_or_what_they_keep() -> None:
             "panels": [panel("stat", "up", title="inside")],
         },
     )
-    rows = model.parse(document).rows
+    rows = parse.parse(document).rows
     assert [(row.title, row.collapsed, [one.title for one in row.panels]) for row in rows] == [
         ("", False, ["first"]),
         ("open", False, ["below"]),
@@ -67,8 +67,8 @@ def test_rows_hold_what_follows_them_or_what_they_keep() -> None:
 def test_wrapped_dashboards_are_read() -> None:
     """As the API answers ({dashboard, meta}) and as Kubernetes-like resources hold it ({spec})."""
     inner = dashboard(panel("stat", "up"), title="inner")
-    assert model.parse({"dashboard": inner, "meta": {}}).title == "inner"
-    assert model.parse({"apiVersion": "dashboard.grafana.app/v1beta1", "spec": inner}).title == "inner"
+    assert parse.parse({"dashboard": inner, "meta": {}}).title == "inner"
+    assert parse.parse({"apiVersion": "dashboard.grafana.app/v1beta1", "spec": inner}).title == "inner"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_wrapped_dashboards_are_read() -> None:
 def test_what_is_no_dashboard_is_said(document: Any, words: str) -> None:
     """Another schema or another document is an error with its reason."""
     with pytest.raises(DashboardError, match=words):
-        model.parse(document)
+        parse.parse(document)
 
 
 def test_file_names_stand_in_errors(tmp_path: Path) -> None:
@@ -91,15 +91,15 @@ def test_file_names_stand_in_errors(tmp_path: Path) -> None:
     broken = tmp_path / "broken.json"
     broken.write_text("{")
     with pytest.raises(DashboardError, match=r"broken\.json is no JSON"):
-        model.read(broken)
+        parse.read(broken)
     with pytest.raises(DashboardError, match=r"missing\.json"):
-        model.read(tmp_path / "missing.json")
+        parse.read(tmp_path / "missing.json")
 
 
 def test_rows_of_grafana_4_are_laid_out() -> None:
     """Spans of twelve become places on the grid; a full line begins a new one."""
     old = {"rows": [{"title": "R", "showTitle": True, "panels": [{"type": "graph", "span": 6}] * 3}]}
-    (row,) = model.parse(old).rows
+    (row,) = parse.parse(old).rows
     assert row.title == "R"
     assert [(p.place.x, p.place.w) for p in row.panels] == [(0, 12), (12, 12), (0, 12)]
     assert row.panels[2].place.y > row.panels[0].place.y
@@ -159,7 +159,7 @@ def test_no_shape_of_json_is_a_crash(document: Any) -> None:
 
 
 WHOLE = Path(__file__).parent / "kinds.json"
-NAMES = sorted({name for one in model.read(WHOLE).panels for t in one.targets for name in promql.metrics(t.expr)})
+NAMES = sorted({name for one in parse.read(WHOLE).panels for t in one.targets for name in promql.metrics(t.expr)})
 
 
 def nodes(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
