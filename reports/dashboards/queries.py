@@ -60,16 +60,20 @@ def targets(panel: Panel, dashboard: Dashboard, known: Sources) -> list[Target]:
 
 def range_of(panel: Panel, span: Range) -> tuple[Range, list[str]]:
     """Return the time that a panel shows, and what is to be said of it. Raises CannotError."""
-    if panel.shift and (duration(panel.shift) is None or duration(panel.shift)):
-        raise CannotError(f"it shows the time {panel.shift} before (timeShift), which is not the run's")
-    if not panel.time:
-        return span, []
-    seconds = duration(panel.time.removeprefix("now-"))
-    if seconds is None:
-        return span, [f"its own time {panel.time} is not applied: the whole run"]
-    if seconds >= span.seconds:
-        return span, []
-    return replace(span, start=span.end - seconds), [f"the last {panel.time} of the run only, as it asks"]
+    back = duration(panel.shift) if panel.shift else 0.0
+    if back is None or back >= span.seconds:
+        raise CannotError(f"it shows the time {panel.shift} before (timeShift), which is not in the recording")
+    found, said = replace(span, end=span.end - back), list[str]()
+    if back:
+        said.append(f"the time {panel.shift} before the end of the run, as it asks (timeShift)")
+    if panel.time:
+        long = duration(panel.time.removeprefix("now-"))
+        if long is None:
+            said.append(f"its own time {panel.time} (timeFrom) is not applied: the whole run")
+        elif long < found.seconds:
+            found = replace(found, start=found.end - long)
+            said.append(f"{panel.time} of the run only, as it asks (timeFrom)")
+    return found, said
 
 
 def ask(found: Sequence[Target], panel: Panel, scope: Scope, asker: Asker, *, known: Sources, span: Range) -> Answer:
@@ -84,7 +88,7 @@ def ask(found: Sequence[Target], panel: Panel, scope: Scope, asker: Asker, *, kn
         expression, wanted, inside = filled(target, panel, scope, span)
         try:
             if target.instant:
-                series = asker.instant(expression)
+                series = asker.instant(expression, span.end)
             else:
                 series = asker.range(expression, wanted)
                 answer.steps.append(wanted)

@@ -20,7 +20,7 @@ def _table(one: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
     if "styles" not in one and "transform" not in one:
         return one, []
     transform = text(one.get("transform"))
-    notes = ["a table of an old Grafana, its styles as overrides"]
+    notes = ["of the old kind of tables, its styles as overrides"]
     if transform and transform not in _STEPS:
         notes.append(f"its transform {transform} is not applied")
     calcs = [CALCS.get(text(column.get("value")), "") for column in mappings(one.get("columns"))]

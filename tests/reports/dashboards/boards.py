@@ -86,6 +86,13 @@ class Table:
         return self.answers.get(expression, ())
 
 
+UP = Table(
+    {"up": [({"__name__": "up", "job": "llm"}, [1.0, 0.0, 1.0]), ({"__name__": "up", "job": "node"}, [1.0] * 3)]},
+    ["up"],
+)
+"""Two targets, one of which was down for a moment."""
+
+
 class Always(Table):
     """A recording that answers everything alike."""
 

@@ -14,14 +14,9 @@ from reports.dashboards.ask import Asker, AskError
 from reports.dashboards.draw import summary
 from reports.dashboards.kinds import kinds
 from reports.dashboards.reasons import SILENT
-from tests.reports.dashboards.boards import SPAN, Always, Table, dashboard, drawn, only, panel, recipe, target
+from tests.reports.dashboards.boards import SPAN, UP, Always, Table, dashboard, drawn, only, panel, recipe, target
 
 KINDS = Path(__file__).parent / "kinds.json"
-
-UP = Table(
-    {"up": [({"__name__": "up", "job": "llm"}, [1.0, 0.0, 1.0]), ({"__name__": "up", "job": "node"}, [1.0] * 3)]},
-    ["up"],
-)
 
 
 def test_every_kind_is_found_by_its_file() -> None:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prometheus import promql
 from reports.dashboards import parse
+from reports.dashboards.draw import FAULT
 from reports.dashboards.parse import DashboardError
-from tests.reports.dashboards.boards import Always, Table, dashboard, drawn, panel, target
+from tests.reports.dashboards.boards import Table, dashboard, drawn, panel, target
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -74,7 +74,6 @@ def test_wrapped_dashboards_are_read() -> None:
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        ({"spec": {"elements": {}, "layout": {}}}, "schema v2"),
         ({"title": "x"}, "no `panels`"),
         ([], "no `panels`"),
         ("text", "no `panels`"),
@@ -156,35 +155,4 @@ def test_no_shape_of_json_is_a_crash(document: Any) -> None:
         return
     json.dumps(found.wire, allow_nan=False)
     assert all(one.reason for one in found.outcomes if one.state != "drawn")
-
-
-WHOLE = Path(__file__).parent / "kinds.json"
-NAMES = sorted({name for one in parse.read(WHOLE).panels for t in one.targets for name in promql.metrics(t.expr)})
-
-
-def nodes(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Return the paths of everything inside a JSON value."""
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(below for key, one in inside for below in nodes(one, (*path, key)))]
-
-
-@settings(max_examples=400, deadline=None)
-@given(st.data())
-def test_no_change_of_a_dashboard_is_a_crash(data: st.DataObject) -> None:
-    """Anything in the place of any part of a dashboard with every kind of panel."""
-    document = json.loads(WHOLE.read_text())
-    for _ in range(data.draw(st.integers(1, 3))):
-        path = data.draw(st.sampled_from(nodes(document)[1:]))
-        holder = document
-        for key in path[:-1]:
-            holder = holder[key]
-        holder[path[-1]] = data.draw(
-            JSON | st.sampled_from(["$__all", "/(/", "null", -1, 1e300, [[]], [{}], {"a": []}])
-        )
-    answers = [({"job": "x", "le": "1", "phase": "p"}, [1.0, 2.0]), ({"job": "y", "le": "+Inf"}, [3.0])]
-    try:
-        found = drawn(document, Always(answers, NAMES))
-    except DashboardError:
-        return
-    json.dumps(found.wire, allow_nan=False)
-    assert all(one.reason for one in found.outcomes if one.state != "drawn")
+    assert [one.reason for one in found.outcomes if one.reason.startswith(FAULT)] == []
