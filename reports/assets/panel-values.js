@@ -101,7 +101,7 @@
       words.textContent = text;
       svg.append(words);
       one.append(svg);
-      if (body.items.length > 1 || item.n !== panel.t) one.append(make("span", "gauge-name", item.n));
+      if (item.n && (body.items.length > 1 || item.n !== panel.t)) one.append(make("span", "gauge-name", item.n));
       box.append(one);
     });
     element.append(box);

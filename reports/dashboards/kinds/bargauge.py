@@ -5,7 +5,7 @@ from dataclasses import replace
 from reports.dashboards.fields import Wire
 from reports.dashboards.frames import Frame
 from reports.dashboards.kinds.base import Kind, Sheet
-from reports.dashboards.kinds.values import arrangement, items
+from reports.dashboards.kinds.values import arrangement, items, unnamed
 from reports.dashboards.reading import text
 
 
@@ -18,7 +18,7 @@ def _draw(sheet: Sheet) -> Wire | None:
         total = sum(one["v"] for one in found if isinstance(one["v"], int | float))
         found = [one | {"lo": 0, "hi": total or 1} for one in found]
         return {"items": found, **arrangement(sheet), "orientation": "horizontal", "mode": "basic"}
-    return {"items": found, **arrangement(sheet)} if found else None
+    return {"items": unnamed(sheet, found), **arrangement(sheet)} if found else None
 
 
 def _chart(sheet: Sheet) -> Wire | None:

@@ -10,7 +10,6 @@ from reports.dashboards.reading import mapping, mappings, number, text, texts
 
 CALCS = {"min": "min", "max": "max", "avg": "mean", "current": "lastNotNull", "total": "sum"}
 """Calculations by the words of old legends, in the order in which they stood."""
-_SAID = "of the old kind graph, drawn as a time series"
 _COLORS = {"critical": "red", "warning": "orange", "ok": "green"}
 
 
@@ -35,7 +34,7 @@ def _graph(one: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
         options: dict[str, Any] = {"reduceOptions": {"calcs": [calc]}, "displayMode": "basic"}
         said = f"of the old kind graph, over series: a bar each, of its {reducers.title(calc).lower()}"
         return {**one, "type": "bargauge", "fieldConfig": config, "options": options}, [said]
-    return {**one, "type": "timeseries", "fieldConfig": config, "options": {"legend": _legend(legend)}}, [_SAID]
+    return {**one, "type": "timeseries", "fieldConfig": config, "options": {"legend": _legend(legend)}}, []
 
 
 def _style(one: Mapping[str, Any]) -> dict[str, Any]:

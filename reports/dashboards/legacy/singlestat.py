@@ -36,7 +36,6 @@ def _single(one: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
         "mappings": _maps(one),
     }
     config = {"defaults": defaults, "overrides": []}
-    said.insert(0, f"of the old kind singlestat, drawn as a {kind}")
     return {**one, "type": kind, "fieldConfig": config, "options": options}, said
 
 

@@ -20,9 +20,7 @@ def _table(one: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
     if "styles" not in one and "transform" not in one:
         return one, []
     transform = text(one.get("transform"))
-    notes = ["of the old kind of tables, its styles as overrides"]
-    if transform and transform not in _STEPS:
-        notes.append(f"its transform {transform} is not applied")
+    notes = [f"its transform {transform} is not applied"] if transform and transform not in _STEPS else []
     calcs = [CALCS.get(text(column.get("value")), "") for column in mappings(one.get("columns"))]
     options = (
         {"reducers": [calc for calc in calcs if calc] or ["mean"]} if transform == "timeseries_aggregations" else {}
@@ -43,6 +41,7 @@ def _styled(style: Mapping[str, Any], calcs: list[str]) -> Iterator[dict[str, An
     pattern = text(style.get("pattern"))
     # A column of a calculation is called `Avg` there, `Mean` here.
     names = {word.lower(): reducers.title(calc) for word, calc in CALCS.items() if calc in calcs}
+    names |= {"metric": "Field"} if calcs else {}
     pattern = names.get(pattern.lower(), pattern) if not pattern.startswith("/") else pattern
     matcher = {"id": "byRegexp" if pattern.startswith("/") else "byName", "options": pattern}
     yield {"matcher": matcher, "properties": [{"id": name, "value": value} for name, value in _properties(style)]}

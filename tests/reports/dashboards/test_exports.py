@@ -69,7 +69,7 @@ def test_rows_of_old_keep_what_they_say() -> None:
     assert log["fields"][0]["t"] == ["absolute", [[None, "orange"], [10.0, "transparent"], [1000.0, "red"]]]
     assert wire(found, "Over series")["kind"] == "bargauge"
     assert "histogram" in outcome(found, "Histogram").reason
-    assert [c["n"] for c in wire(found, "Aggregations")["body"]["columns"]] == ["Field", "Mean", "Max"]
+    assert [c["n"] for c in wire(found, "Aggregations")["body"]["columns"]] == ["Who", "Mean", "Max"]
     assert wire(found, "Words")["body"]["blocks"][0] == ["h1", "Hello"]
     assert "1d before" in outcome(found, "Far shift").reason
 
