@@ -123,8 +123,10 @@
       track.append(fill);
       const value = make("span", "bar-value", units.text(item.v, field));
       value.style.color = colours.readable(colour);
-      const name = make("span", "bar-name", item.n);
-      name.title = item.n;
+      // A bucket of a histogram is called by its bounds.
+      const words = Array.isArray(item.n) ? item.n.map((bound) => units.text(bound, fields[item.b], 4)).join(" to ") : item.n;
+      const name = make("span", "bar-name", words);
+      name.title = words;
       row.append(name, track, value);
       box.append(row);
     });

@@ -68,6 +68,10 @@ def _rows(panels: object, library: Mapping[str, Any]) -> Iterator[Row]:
         if _copy(one):
             continue
         if one.get("type") != "row":
+            if collapsed and mine:  # what stands below a collapsed row is not of it, and not hidden with it
+                yield Row(title, tuple(mine), collapsed, repeat)
+                title, repeat, mine = "", "", []
+            collapsed = False
             mine.append(_panel(one, library))
             continue
         if begun or mine:

@@ -32,10 +32,12 @@ def test_expressions_get_grafanas_intervals() -> None:
     drawn(dashboard(panel("timeseries", ask)), table)
     drawn(dashboard(panel("timeseries", ask, maxDataPoints=6)), table)
     drawn(dashboard(panel("timeseries", target(ask, interval="2s"))), table)
+    drawn(dashboard(panel("timeseries", target(ask, interval="3"))), table)  # a bare number is seconds
     assert table.asked == [
         "x[4s] 1s 1000 60s 60 1s",
         "x[11s] 10s 10000 60s 60 10s",
         "x[8s] 2s 2000 60s 60 2s",
+        "x[12s] 3s 3000 60s 60 3s",
     ]
 
 
@@ -339,3 +341,24 @@ def test_golden(golden: Any) -> None:
     # Long lists of empty points say nothing.
     text = re.sub(r"(, null){8,}", ", ...", json.dumps(wire))
     golden(KINDS.parent / "golden" / "kinds.wire", "},\n{".join(text.split("}, {")) + "\n")
+
+
+def test_histogram_counts_the_values_of_all_series() -> None:
+    """Buckets of the size that is asked for, or of one that reads well; bounds have the field's unit."""
+    table = Table({"x": [({"n": "a"}, [0.1, 0.4, 1.2]), ({"n": "b"}, [2.6, np.nan])]}, ["x"])
+    found = drawn(dashboard(panel("histogram", "x", options={"bucketSize": 1}, defaults={"unit": "s"})), table)
+    one = only(found)
+    assert [(item["n"], item["v"]) for item in one["body"]["items"]] == [([0, 1], 2), ([1, 2], 1), ([2, 3], 1)]
+    assert one["fields"][one["body"]["items"][0]["b"]]["u"] == "s"
+    assert found.outcomes[0].notes == ("the values of 2 series together",)
+    by_itself = only(drawn(dashboard(panel("histogram", "x")), table))["body"]["items"]
+    assert by_itself[0]["n"] == [0.1, 0.2]
+    assert sum(item["v"] for item in by_itself) == 4
+
+
+def test_lone_gauges_have_no_name_unless_given_one() -> None:
+    """As Grafana does: the name of the only series says nothing that the title does not."""
+    table = Table({"x": [({"n": "a"}, [1.0])]}, ["x"])
+    assert only(drawn(dashboard(panel("gauge", "x")), table))["body"]["items"][0]["n"] == ""
+    named = panel("bargauge", "x", defaults={"displayName": "Mine"})
+    assert only(drawn(dashboard(named), table))["body"]["items"][0]["n"] == "Mine"

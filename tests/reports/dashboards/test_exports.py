@@ -82,7 +82,6 @@ def test_classic_panels_say_what_is_not_theirs() -> None:
         "Loki": "it asks the data source loki, which a recording has not",
         "By variable": "it asks the data source loki, which a recording has not",
         "Influx": "it asks a data source whose queries are no PromQL, which a recording has not",
-        "Histogram panel": "panels of kind histogram are not drawn here",
     }
     assert outcome(found, "Band").notes == ("the fill between two series (fillBelowTo) is not drawn",)
     assert outcome(found, "Both").notes == ("query A is asked over the range only, not at its end too",)

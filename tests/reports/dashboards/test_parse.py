@@ -64,6 +64,23 @@ def test_rows_hold_what_follows_them_or_what_they_keep() -> None:
     ]
 
 
+def test_collapsed_rows_hide_only_their_own() -> None:
+    """A collapsed row that has no panels of its own hides none of those that stand below it."""
+    at = {"x": 0, "w": 4, "h": 4}
+    shut = {"type": "row", "title": "shut", "collapsed": True}
+    document = dashboard(
+        {**shut, "gridPos": {**at, "y": 0}, "panels": []},
+        panel("stat", "up", title="below", gridPos={**at, "y": 1}),
+        {**shut, "gridPos": {**at, "y": 5}, "panels": [panel("stat", "up", title="inside")]},
+        panel("stat", "up", title="free", gridPos={**at, "y": 6}),
+    )
+    assert [(r.title, r.collapsed, [one.title for one in r.panels]) for r in parse.parse(document).rows] == [
+        ("shut", False, ["below"]),
+        ("shut", True, ["inside"]),
+        ("", False, ["free"]),
+    ]
+
+
 def test_wrapped_dashboards_are_read() -> None:
     """As the API answers ({dashboard, meta}) and as Kubernetes-like resources hold it ({spec})."""
     inner = dashboard(panel("stat", "up"), title="inner")
