@@ -85,7 +85,9 @@ def ask(found: Sequence[Target], panel: Panel, scope: Scope, asker: Asker, *, kn
             continue
         if not target.expr.strip():
             continue
-        expression, wanted, inside = filled(target, panel, scope, span)
+        regular, several = scope.regular(target.expr)
+        answer.notes += [f"of all values of {name}, where one is to be chosen" for name in several]
+        expression, wanted, inside = filled(replace(target, expr=regular), panel, scope, span)
         try:
             if target.instant:
                 series = asker.instant(expression, span.end)

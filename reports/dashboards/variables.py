@@ -76,7 +76,7 @@ class _Resolver:
 
 
 def _query(variable: Variable, scope: Scope, asker: Asker) -> list[str]:
-    text = scope.query(variable.query).strip()
+    text = scope.query(scope.regular(variable.query)[0]).strip()
     if match := _LABEL_VALUES.fullmatch(text):
         return asker.label_values(match["label"], (match["selector"] or "").strip())
     if match := re.fullmatch(r"metrics\((.*)\)", text):
