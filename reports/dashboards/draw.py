@@ -21,6 +21,10 @@ FAULT = "dashcam has a fault here: please report it with the dashboard"
 """What is said where drawing fails for no reason that was thought of."""
 
 
+MOST_POINTS = 6_000_000
+"""Points of a dashboard: as noise that is a page of some 27 MB."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of a panel; `notes` are what was left out of one that is drawn."""
@@ -79,6 +83,7 @@ class _Artist:
     sources: Sources
     axes: Axes = field(default_factory=Axes)
     outcomes: list[Outcome] = field(default_factory=list)
+    points: int = 0
 
     def section(self, section: layout.Section) -> Wire:
         panels = [self._panel(placed, section.title) for placed in section.panels]
@@ -90,8 +95,8 @@ class _Artist:
         state: State = "drawn"
         body, reason = None, ""
         try:
-            kind = _kind(panel)
-            body, reason = self._body(kind, sheet)
+            body, reason = self._body(_kind(panel, self.points), sheet)
+            self.points += _weight(body)
             state = "drawn" if body is not None else "empty"
         except (CannotError, AskError) as error:
             state, reason = "undrawable", str(error)
@@ -130,7 +135,18 @@ class _Artist:
         return body, "" if body is not None else why(asked, scope, self.asker, self.run)
 
 
-def _kind(panel: Panel) -> Kind:
+def _weight(body: object) -> int:
+    """Count what lists hold, at any depth."""
+    if isinstance(body, dict):
+        return sum(map(_weight, body.values()))
+    if not isinstance(body, list):
+        return 0
+    return len(body) + sum(_weight(one) for one in body if isinstance(one, dict | list))
+
+
+def _kind(panel: Panel, points: int) -> Kind:
+    if points > MOST_POINTS:
+        raise CannotError(f"the panels before it have {MOST_POINTS:,} points: the page would be too large")
     if panel.library:
         raise CannotError(f"it is the library panel {panel.library}, which is not in this file: export with it")
     kind = kinds().get(panel.kind)

@@ -14,7 +14,7 @@ from reports.dashboards.legacy import rows
 from reports.dashboards.model import COLUMNS, Annotation, Dashboard, Panel, Place, Row, Target, Variable
 from reports.dashboards.reading import mapping, mappings, number, text, texts, whole
 
-EXPORT = "Export it from Grafana anew: Export, Export as code (or Share, Export), Classic, Download file"
+EXPORT = "Export it from Grafana anew: Export, Export as JSON (or Share, Export), Download file"
 """What helps where a file is no dashboard."""
 
 
@@ -26,9 +26,10 @@ def read(path: Path) -> Dashboard:
     """Read a file. Raises DashboardError."""
     try:
         document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise DashboardError(f"{path.name} is no JSON that can be read: {why}. {EXPORT}") from error
+    except OSError as error:
+        raise DashboardError(f"{path.name} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise DashboardError(f"{path.name} is no JSON that can be read: {error}. {EXPORT}") from error
     try:
         return replace(parse(document), file=path.name)
     except DashboardError as error:

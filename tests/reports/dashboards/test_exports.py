@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prometheus import promql
-from reports.dashboards import archive, encode, parse, transforms
+from reports.dashboards import archive, draw, encode, parse, transforms
 from reports.dashboards.draw import FAULT, Drawn, Outcome
 from reports.dashboards.parse import DashboardError
 from tests.reports.dashboards.boards import SPAN, UP, Always, Table, dashboard, drawn, panel, recipe
@@ -184,6 +184,15 @@ def test_repeats_of_repeats_are_bounded() -> None:
     found = drawn(dashboard(row, *inside, variables=several), UP)
     assert len(found.outcomes) == 1000
     assert found.wire["rows"][-1]["t"] == "R (128 panels are not drawn: a dashboard has 1000 at most)"
+
+
+def test_points_of_a_dashboard_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would make the page too large is named in its place."""
+    monkeypatch.setattr(draw, "MOST_POINTS", 100)
+    table = Table({"x": [({}, [float(i) for i in range(60)])]}, ["x"])
+    found = drawn(dashboard(*[panel("timeseries", "x")] * 3), table)
+    assert [one.state for one in found.outcomes] == ["drawn", "drawn", "undrawable"]
+    assert "too large" in found.outcomes[2].reason
 
 
 def nodes(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
