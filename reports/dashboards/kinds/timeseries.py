@@ -26,7 +26,7 @@ class _Line:
 
 
 def _draw(sheet: Sheet) -> Wire | None:
-    lines = _highest([line for line in _lines(sheet) if not np.isnan(line.values).all()], sheet)
+    lines = _highest(_shown([line for line in _lines(sheet) if not np.isnan(line.values).all()], sheet), sheet)
     if not lines:
         return None
     axis = encode.union([line.times for line in lines], sheet.steps)
@@ -75,12 +75,21 @@ def _lines(sheet: Sheet) -> Iterator[_Line]:
             continue
         for column in frame.numbers:
             found = sheet.field(frame, column)
-            if mapping(found.custom.get("hideFrom")).get("viz") is True:
-                continue
             values = np.asarray(column.values, dtype=np.float64)
             if found.custom.get("transform") == "negative-Y":
                 values = -values
             yield _Line(found, column, np.asarray(frame.time.values, dtype=np.float64), values)
+
+
+def _shown(lines: list[_Line], sheet: Sheet) -> list[_Line]:
+    """Leave out what the dashboard hides, unless that is all.
+
+    A click on a legend is saved as `all except NAME`, and NAME is often a pod of another time.
+    """
+    found = [line for line in lines if mapping(line.field.custom.get("hideFrom")).get("viz") is not True]
+    if lines and not found:
+        sheet.notes.append("shows what the dashboard hides: nothing else is in this recording")
+    return found or lines
 
 
 def _highest(lines: list[_Line], sheet: Sheet) -> list[_Line]:

@@ -65,6 +65,7 @@ def test_series_beyond_the_limit_are_told() -> None:
     [
         ("{{job}} of {{ job }}", ["llm of llm", "node of node"]),
         ("{{none}}!", ["!", "!"]),
+        ("{{none}}", ['up{job="llm"}', 'up{job="node"}']),
         ("__auto", ["llm", "node"]),
         ("", ['up{job="llm"}', 'up{job="node"}']),
         ("on $where", ["on here", "on here"]),
@@ -362,3 +363,19 @@ def test_lone_gauges_have_no_name_unless_given_one() -> None:
     assert only(drawn(dashboard(panel("gauge", "x")), table))["body"]["items"][0]["n"] == ""
     named = panel("bargauge", "x", defaults={"displayName": "Mine"})
     assert only(drawn(dashboard(named), table))["body"]["items"][0]["n"] == "Mine"
+
+
+def test_hidden_series_are_shown_where_nothing_else_is() -> None:
+    """A dashboard that was saved after a click on a legend hides all but a series of its own time."""
+
+    def hides(name: str) -> dict[str, Any]:
+        options = {"mode": "exclude", "names": [name], "prefix": "All except:", "readOnly": True}
+        hide = {"id": "custom.hideFrom", "value": {"legend": False, "tooltip": False, "viz": True}}
+        return {"matcher": {"id": "byNames", "options": options}, "properties": [hide]}
+
+    query = target("up", legendFormat="{{job}}")
+    here = drawn(dashboard(panel("timeseries", query, overrides=[hides("llm")])), UP)
+    assert [one["n"] for one in only(here)["body"]["series"]] == ["llm"]
+    gone = drawn(dashboard(panel("timeseries", query, overrides=[hides("pod-x")])), UP)
+    assert [one["n"] for one in only(gone)["body"]["series"]] == ["llm", "node"]
+    assert "hides" in gone.outcomes[0].notes[0]
