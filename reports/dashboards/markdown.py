@@ -12,7 +12,7 @@ _INLINE = re.compile(
     r"`([^`]+)`|\*\*(.+?)\*\*|__(.+?)__|(?<![\w*])\*([^*\s][^*]*)\*|(?<!\w)_([^_\s][^_]*)_(?!\w)"
     r"|!?\[([^\]]*)\]\(([^)\s]+)[^)]*\)|<(https?://[^>\s]+)>"
 )
-_BEGINS = re.compile(r"\s*([-*+]|\d+[.)]|#{1,6}|>|```)\s*")
+_BEGINS = re.compile(r"\s*([-*+|]|\d+[.)]|#{1,6}|>|```)\s*")
 """What ends a paragraph."""
 Tree = list[Any]
 
@@ -40,6 +40,9 @@ def _block(lines: list[str], found: Tree) -> None:
         if not found or found[-1][0] != tag:
             found.append([tag])
         found[-1].append(["li", *inline(match[2])])
+    elif line.lstrip().startswith("|"):  # a table, as it is written
+        rows = [line, *_taken(lines, lambda one: one.lstrip().startswith("|"))]
+        found.append(["pre", "\n".join(plain(row).strip() for row in rows if re.search(r"[^\s|:-]", row))])
     elif line.lstrip().startswith(">"):
         found.append(["blockquote", *inline(line.lstrip()[1:].strip())])
     elif line.strip():

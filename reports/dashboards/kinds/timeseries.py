@@ -42,7 +42,10 @@ def _draw(sheet: Sheet) -> Wire | None:
             scales.append(_scale(sheet, line.field, first=len(sides) == 1))
         wire = _style(line.field)
         wire |= {"n": line.field.title, "f": sheet.spec(line.field), "s": sides.index(key)}
-        wire["v"] = encode.numbers(encode.spread(line.times, line.values, axis))
+        # Drawn downwards, but written as it is: in the legend's calculations and at the cursor.
+        down = line.field.custom.get("transform") == "negative-Y"
+        wire["v"] = encode.numbers(encode.spread(line.times, -line.values if down else line.values, axis))
+        wire |= {"y": True} if down else {}
         wire["q"] = [encode.short(reducers.reduce(calc, line.values)) for calc in calcs]
         found.append(wire)
     return {
@@ -76,8 +79,6 @@ def _lines(sheet: Sheet) -> Iterator[_Line]:
         for column in frame.numbers:
             found = sheet.field(frame, column)
             values = np.asarray(column.values, dtype=np.float64)
-            if found.custom.get("transform") == "negative-Y":
-                values = -values
             yield _Line(found, column, np.asarray(frame.time.values, dtype=np.float64), values)
 
 

@@ -379,3 +379,12 @@ def test_hidden_series_are_shown_where_nothing_else_is() -> None:
     gone = drawn(dashboard(panel("timeseries", query, overrides=[hides("pod-x")])), UP)
     assert [one["n"] for one in only(gone)["body"]["series"]] == ["llm", "node"]
     assert "hides" in gone.outcomes[0].notes[0]
+
+
+def test_what_is_drawn_downwards_is_written_as_it_is() -> None:
+    """`negative-Y` turns the curve, not the figures of the legend."""
+    table = Table({"x": [({}, [1.0, 3.0])]}, ["x"])
+    options = {"legend": {"calcs": ["max"]}}
+    down = panel("timeseries", "x", defaults={"custom": {"transform": "negative-Y"}}, options=options)
+    (series,) = only(drawn(dashboard(down), table))["body"]["series"]
+    assert (series["v"][:2], series["q"], series["y"]) == ([-1, -3], [3], True)

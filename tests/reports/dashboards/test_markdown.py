@@ -40,3 +40,9 @@ def test_html_is_its_text() -> None:
     """Tags, scripts, styles and comments go; entities are read; lines stay lines."""
     assert plain("<h1>A</h1><p>b &amp; c</p><style>x</style><script>y</script><!-- z -->") == "A\nb & c\n"
     assert plain("<script>never closed") == ""
+
+
+def test_tables_stay_as_they_are_written() -> None:
+    """Line by line, without the line below the heads; their markup is cut."""
+    found = blocks("before\n| a | b |\n|:--|---|\n| 1 | <b>2</b> |\n\nafter")
+    assert found == [["p", "before"], ["pre", "| a | b |\n| 1 | 2 |"], ["p", "after"]]
