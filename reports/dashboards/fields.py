@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reports.dashboards import reducers
+from reports.dashboards import reducers, regex
 from reports.dashboards.interpolate import Scope
 from reports.dashboards.reading import mapping, mappings, number, text
 from reports.dashboards.reading import texts as as_texts
@@ -111,10 +111,8 @@ def matches(matcher: Mapping[str, Any], subject: Subject, scope: Scope) -> bool:
 
 def pattern(written: str) -> re.Pattern[str] | None:
     """Read a regular expression as Grafana writes it, /.../flags or bare; None where it cannot be read."""
-    match = re.fullmatch(r"/(.*)/([a-z]*)", written, re.DOTALL)
-    body, flags = (match[1], match[2]) if match else (f"^{written}$", "")
     try:
-        return re.compile(re.sub(r"\(\?<(?![=!])", "(?P<", body), re.IGNORECASE if "i" in flags else 0)
+        return regex.compiled(written, whole=True)
     except re.error:
         return None
 
@@ -166,9 +164,15 @@ _MATCHERS: Mapping[str, Callable[[object, Subject, Scope], bool]] = {
 
 
 def unknown(overrides: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what is to be said of overrides whose matchers are not known here."""
-    names = (text(mapping(one.get("matcher")).get("id")) for one in overrides if one.get("properties"))
-    return [f"an override by {name} is not applied" for name in names if name and name not in _MATCHERS]
+    """Return what is to be said of overrides whose matchers are not known here, or cannot be read."""
+    found: list[str] = []
+    for matcher in (mapping(one.get("matcher")) for one in overrides if one.get("properties")):
+        name, options = text(matcher.get("id")), text(matcher.get("options"))
+        if name and name not in _MATCHERS:
+            found.append(f"an override by {name} is not applied")
+        elif name == "byRegexp" and pattern(options) is None:
+            found.append(f"the override for {options} is not applied: that regular expression is not read here")
+    return list(dict.fromkeys(found))
 
 
 def _thresholds(found: Mapping[str, Any]) -> tuple[str, tuple[tuple[float | None, str], ...]]:
@@ -189,7 +193,7 @@ def _mappings(found: object) -> Iterator[tuple[Any, ...]]:
                 yield "v", value, text(mapping(entry).get("text")) or None, text(mapping(entry).get("color")) or None
         elif kind == "range":
             yield ("r", [_bound(options.get("from")), _bound(options.get("to"))], *words)
-        elif kind == "regex":
+        elif kind == "regex" and not regex.slow(text(options.get("pattern"))):
             yield ("x", text(options.get("pattern")), *words)
         elif kind == "special":
             yield ("s", text(options.get("match")), *words)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from reports.dashboards import regex
 from reports.dashboards.ask import Asker, AskError
 from reports.dashboards.interpolate import Chosen, Scope
 from reports.dashboards.model import Variable
@@ -148,11 +149,11 @@ def _choose(variable: Variable, possible: Sequence[str]) -> Chosen:
     return Chosen(tuple(possible if variable.multi else possible[:1]), several)
 
 
-def _filtered(values: Sequence[str], regex: str) -> list[str]:
+def _filtered(values: Sequence[str], written: str) -> list[str]:
     """Keep what a variable's regex finds: its group `value`, or its first group, or all."""
-    if not regex:
+    if not written:
         return list(values)
-    pattern = _compiled(regex)
+    pattern = _compiled(written)
     found = []
     for value in values:
         if match := pattern.search(value):
@@ -161,15 +162,12 @@ def _filtered(values: Sequence[str], regex: str) -> list[str]:
     return found
 
 
-def _compiled(regex: str) -> re.Pattern[str]:
+def _compiled(written: str) -> re.Pattern[str]:
     """Read a regular expression as JavaScript writes it: /.../i. Raises AskError."""
-    match = re.fullmatch(r"/(.*)/([a-z]*)", regex, re.DOTALL)
-    body, flags = (match[1], match[2]) if match else (regex, "")
-    body = re.sub(r"\(\?<(?![=!])", "(?P<", body)
     try:
-        return re.compile(body, re.IGNORECASE if "i" in flags else 0)
+        return regex.compiled(written, whole=False)
     except re.error as error:
-        raise AskError(f"the regular expression {regex} cannot be read: {error}") from error
+        raise AskError(f"the regular expression {written} cannot be read: {error}") from error
 
 
 def _sorted(values: list[str], how: int) -> list[str]:

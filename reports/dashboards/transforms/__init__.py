@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from reports.dashboards import regex
 from reports.dashboards.frames import Frame
 from reports.dashboards.reading import mapping, text
 from reports.dashboards.transforms.kinds import Frames, Options, UnappliedError
@@ -53,7 +54,7 @@ def _chosen(frames: Frames, which: Mapping[str, Any]) -> tuple[Frames, Frames]:
         return frames, []
     written = text(which.get("options"))
     try:
-        wanted = re.compile(written.strip("/"))
+        wanted = regex.compiled(written.strip("/"), whole=True)
     except re.error:
         return frames, []
     fits = [wanted.fullmatch(frame.ref) is not None for frame in frames]
