@@ -388,3 +388,10 @@ def test_what_is_drawn_downwards_is_written_as_it_is() -> None:
     down = panel("timeseries", "x", defaults={"custom": {"transform": "negative-Y"}}, options=options)
     (series,) = only(drawn(dashboard(down), table))["body"]["series"]
     assert (series["v"][:2], series["q"], series["y"]) == ([-1, -3], [3], True)
+
+
+def test_long_texts_are_cut() -> None:
+    """A text panel of more than anybody reads says how much of it is shown."""
+    found = drawn(dashboard(panel("text", options={"content": "x" * 30_000})), UP)
+    assert only(found)["body"]["blocks"] == [["p", "x" * 20_000]]
+    assert found.outcomes[0].notes == ("the first 20,000 of 30,000 letters",)
