@@ -64,7 +64,10 @@ def options(kind: ServiceKind) -> Iterator[tuple[str, str, str]]:
 def image(kind: ServiceKind) -> str:
     """Return the name and the release of the image that a kind runs in; empty: it has none of its own."""
     name: str | None = getattr(kind, "image", None)
-    return f"{name} {find(name).version}" if name else ""
+    if name is None:
+        return ""
+    found = find(name)
+    return f"{name} (built)" if found.definition else f"{name} {found.version}"
 
 
 def facts(name: str) -> dict[str, Any]:
@@ -107,7 +110,8 @@ def _sections() -> Iterator[str]:
         yield from (f"- {word}: {text}" for word, text in told.items())
         yield from ("", "| key | default | |", "|---|---|---|")
         for key, default, words in options(kind):
-            yield f"| `{key}` | {f'`{default}`' if default else 'must be given'} | {_cell(words)} |"
+            shown = "must be given" if not default else "" if default == "null" else f"`{default}`"
+            yield f"| `{key}` | {shown} | {_cell(words)} |"
         yield ""
 
 
