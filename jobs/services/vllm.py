@@ -131,12 +131,12 @@ args: [--enforce-eager]           # starts sooner, without compiling; leave it o
             prepare=(
                 ("mkdir", "-p", "-m", "700", str(context.scratch), str(guard)),
                 ("cp", vllm_guard.__file__, str(guard / "vllm_guard.py")),
-                *((cluster.prepare,) if cluster else ()),
             ),
             probe=VllmProbe(url, key, name, options.embeddings),
             ready_within=context.ready_within,
             port=port,
             stop_within=15.0,
+            after=cluster.programs[0].name if cluster else None,
             image=image.name if image else None,
             reads=(str(model),),
         )

@@ -8,13 +8,12 @@ their callers for the run's token (https://docs.ray.io/en/latest/ray-security/to
 
 import secrets
 import shutil
-import sys
+import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jobs.program import Program
-from jobs.services.await_port import listens
 from jobs.services.base import SERVICE_ROLE, Context, Peer, PlanError
 
 _LONGEST = 107
@@ -30,16 +29,19 @@ class HeadProbe:
 
     def check(self) -> str | None:
         """See `jobs.program.Probe`."""
-        return None if listens(self.host, self.port) else f"{self.host}:{self.port} does not answer yet"
+        try:
+            socket.create_connection((self.host, self.port), timeout=2.0).close()
+        except OSError as error:
+            return f"{self.host}:{self.port} does not answer yet ({type(error).__name__})"
+        return None
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Ray over the nodes of one service: its programs, and what vLLM is told of it."""
+    """Ray over the nodes of one service: its programs, the head first, and what vLLM is told of it."""
 
     programs: tuple[Program, ...]
     variables: Mapping[str, str]
-    prepare: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -57,11 +59,8 @@ def plan(context: Context, peers: Sequence[Peer], vllm: Path, environment: Mappi
             "the service shorter names, or the site's profile a shorter local_disk"
         )
     token = context.secret(f"{context.name}.ray", secrets.token_urlsafe(32))
-    waits = (sys.executable, "-P", "-m", "jobs.services.await_port")
-    wait = (*waits, context.address, str(port), f"{context.ready_within:g}")
-    made = ("mkdir", "-p", "-m", "700", str(scratch))
 
-    def program(name: str, node: int, address: str, first: tuple[str, ...], agent: int, **more: object) -> Program:
+    def program(name: str, node: int, address: str, first: tuple[str, ...], agent: int) -> Program:
         return Program(
             name=name,
             role=SERVICE_ROLE,
@@ -72,11 +71,11 @@ def plan(context: Context, peers: Sequence[Peer], vllm: Path, environment: Mappi
                 f"--dashboard-agent-listen-port={agent}",
             ),
             env={**environment, **variables(address)},
+            prepare=(("mkdir", "-p", "-m", "700", str(scratch)),),
             ready_within=context.ready_within,
             stop_within=15.0,
             image=context.image.name if context.image else None,
             reads=(str(model),),
-            **more,  # type: ignore[arg-type] # `prepare` and `probe`, as below
         )
 
     def variables(address: str) -> dict[str, str]:
@@ -93,23 +92,14 @@ def plan(context: Context, peers: Sequence[Peer], vllm: Path, environment: Mappi
         *("--include-dashboard=false", "--disable-usage-stats"),
         f"--ray-client-server-port={context.port(None)}",
     )
-    first = program(
-        f"{context.name}-ray",
-        context.node,
-        context.address,
-        head,
-        context.port(None),
-        prepare=(made,),
+    first = replace(
+        program(f"{context.name}-ray", context.node, context.address, head, context.port(None)),
         probe=HeadProbe(context.address, port),
     )
+    join = ("--address", f"{context.address}:{port}")
     workers = (
-        program(
-            f"{context.name}-ray-{number}",
-            peer.node,
-            peer.address,
-            ("--address", f"{context.address}:{port}"),
-            peer.port(None),
-            prepare=(made, wait),
+        replace(
+            program(f"{context.name}-ray-{number}", peer.node, peer.address, join, peer.port(None)), after=first.name
         )
         for number, peer in enumerate(peers, 1)
     )
@@ -120,7 +110,6 @@ def plan(context: Context, peers: Sequence[Peer], vllm: Path, environment: Mappi
     return Cluster(
         programs=(first, *workers),
         variables={**variables(context.address), "RAY_ADDRESS": f"{context.address}:{port}"},
-        prepare=wait,
         notes=(note,),
     )
 

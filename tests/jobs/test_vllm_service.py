@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from jobs.services import await_port, catalogue, tiny_model, vllm_model, vllm_ray
+from jobs.services import catalogue, tiny_model, vllm_model, vllm_ray
 from jobs.services.base import Context, Peer, PlanError
 from jobs.services.vllm import Options
 from jobs.services.vllm_guard import Guard
@@ -78,7 +78,7 @@ def plan(context, **options):
 
 def started(program):
     """Write down one more program."""
-    told = {name: getattr(program, name) for name in ("name", "node", "prepare", "argv")}
+    told = {name: getattr(program, name) for name in ("name", "node", "after", "prepare", "argv")}
     return {**told, "env": dict(sorted(program.env.items())), "probe": repr(program.probe)}
 
 
@@ -151,6 +151,7 @@ def test_over_two_nodes(place, several, golden, monkeypatch):
         ("llm-ray-1", 2, "service"),
     ]
     assert all(program.essential for program in made.programs)
+    assert [program.after for program in made.programs] == ["llm-ray", None, "llm-ray"]
     assert [scrape.node for scrape in made.scrapes] == ["n1"]
     golden(GOLDEN / "vllm-span.json", rendered(made, place, several.live / "llm.key"))
     secret = (several.live / "llm.ray").read_text()
@@ -205,16 +206,14 @@ def test_a_recipe_is_told_of_its_span(service, what):
     assert problem.mend
 
 
-def test_a_port_is_waited_for():
-    """Until something listens there, and no longer than asked."""
+def test_the_head_is_ready_when_it_takes_connections():
+    """Then its workers and vLLM are started."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
-        port = str(server.getsockname()[1])
-        assert await_port.main(["127.0.0.1", port, "0.2"]) == 1
+        probe = vllm_ray.HeadProbe(*server.getsockname())
+        assert "does not answer yet" in probe.check()
         server.listen()
-        assert await_port.main(["127.0.0.1", port, "5"]) == 0
-        assert vllm_ray.HeadProbe("127.0.0.1", int(port)).check() is None
-    assert "does not answer yet" in vllm_ray.HeadProbe("127.0.0.1", int(port)).check()
+        assert probe.check() is None
 
 
 def test_the_key_is_in_a_file_and_the_environment(context, place):
