@@ -10,13 +10,18 @@ _LEAST, _MOST = 1.0, 5.0
 """Seconds between rounds: the scrape interval within these bounds. What a round costs is a few stats and one fsync."""
 
 
+def every(interval: float) -> float:
+    """Return the seconds between rounds of a run that scrapes each `interval` seconds."""
+    return min(_MOST, max(_LEAST, interval))
+
+
 class Copier:
     """Copies what Prometheus has logged each few seconds, so that a node may vanish with all that is on its disk."""
 
     def __init__(self, journal: Journal, data: Path, interval: float) -> None:
         self._journal = journal
         self._shipment = Shipment(data, journal.run.series_copy)
-        self._every = min(_MOST, max(_LEAST, interval))
+        self._every = every(interval)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._go_on, name="copier", daemon=True)
 
