@@ -3,7 +3,7 @@
 import threading
 from pathlib import Path
 
-from jobs.journal import Journal
+from jobs.journal import Journal, say
 from prometheus.shipping import Shipment
 
 _LEAST, _MOST = 1.0, 5.0
@@ -50,6 +50,6 @@ class Copier:
             try:
                 self._journal.note(f"{text}: they live on the node's disk only until the end")
             except OSError:
-                print(text, flush=True)  # noqa: T201 - the supervisor's log
+                say(text)
             return False
         return True

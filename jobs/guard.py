@@ -48,8 +48,7 @@ def main(argv: list[str]) -> int:
         if run.sealed:
             return code
         print(f"the supervisor ended with {code} before the seal: recovering", flush=True)  # noqa: T201 - Slurm's log
-        ending = "abandoned"
-        reason = f"the supervisor ended with {code}" if code >= 0 else f"the supervisor was killed (signal {-code})"
+        ending, reason = exits.unsealed(run, code)
     from jobs import recovering  # noqa: PLC0415 - 70 MB and half a second that a run which goes well does not need
 
     recovering.recover(run, ending, reason)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from jobs import identity, living
+from jobs import identity, living, reserve
 from jobs import scratch as scratch_of
 from jobs.allocations import of_manifest
 from jobs.allocations.local import wait_gone
@@ -35,29 +35,46 @@ def recover(run: RunDirectory, ending: EndingWord = "abandoned", reason: str = "
     """Stop what is left of a dead run by its record, save what there is, judge, seal.
 
     Its programs and its node-local data are used where this is their machine; elsewhere the series come from the
-    continuous copy. Raises RecoverError: somebody else is at it, or not all could be saved (it is sealed all the same).
+    continuous copy. Raises RecoverError: somebody else is at it, it cannot be written to, or not all could be saved
+    (it is sealed all the same).
     """
-    with _alone(run):
-        if run.sealed:
-            return
-        journal = Journal.open(run)
-        manifest = journal.manifest
-        offer_prometheus(image_place(manifest.recipe.get("images"), of_manifest(manifest).paths))
+    reserve.release(run)
+    try:
+        with _alone(run):
+            if not run.sealed:
+                _recover(run, ending, reason)
+    except OSError as error:
+        place = error.filename or run.path
+        raise RecoverError(f"{place} cannot be written: {error.strerror or error}; {_mend(run)}") from error
+
+
+def _recover(run: RunDirectory, ending: EndingWord, reason: str) -> None:
+    journal = Journal.open(run)
+    manifest = journal.manifest
+    offer_prometheus(image_place(manifest.recipe.get("images"), of_manifest(manifest).paths))
+    end = Ending(journal)
+    with end.step("the record of the ending"):  # a full disk must not keep what runs from being stopped
         journal.set(ending=manifest.ending or ending, reason=manifest.reason or reason)
-        end = Ending(journal)
-        here = living.elsewhere(manifest) is None
-        scratch = Path(manifest.scratch) if manifest.scratch else _scratch(run, manifest)
-        if here:
-            stop_recorded(manifest, [process for process in manifest.processes if process.role == "load"])
-        client, data = _prometheus(manifest, scratch, here=here)
-        end.save_series(client, data, scratch / "reopened")
-        if here:
-            stop_recorded(manifest, manifest.processes)
-            end.kill_leftovers()
-        end.save_records()
-        end.seal(scratch)
-        if end.problems:
-            raise RecoverError(f"run {run.id} is sealed, but not all could be saved: " + "; ".join(end.problems))
+    here = living.elsewhere(manifest) is None
+    scratch = Path(manifest.scratch) if manifest.scratch else _scratch(run, manifest)
+    if here:
+        stop_recorded(manifest, [process for process in manifest.processes if process.role == "load"])
+    client, data = _prometheus(manifest, scratch, here=here)
+    end.save_series(client, data, scratch / "reopened")
+    if here:
+        stop_recorded(manifest, manifest.processes)
+        end.kill_leftovers()
+    end.save_records()
+    end.seal(scratch)
+    if not run.sealed:
+        raise RecoverError(f"run {run.id} could not be sealed: {end.problems[-1]}; {_mend(run)}")
+    if end.problems:
+        raise RecoverError(f"run {run.id} is sealed, but not all could be saved: " + "; ".join(end.problems))
+
+
+def _mend(run: RunDirectory) -> str:
+    alive = "programs of it still run" if any(identity.tagged(run.id)) else "nothing of it runs any more"
+    return f"{alive}; free some space, then `dashcam recover {run.id}`"
 
 
 def save(path: Path) -> bool:
@@ -124,8 +141,13 @@ def _alone(run: RunDirectory) -> Iterator[None]:
                 ) from None
             path.unlink(missing_ok=True)
             continue
-        os.write(descriptor, words.encode())
-        os.close(descriptor)
+        try:
+            os.write(descriptor, words.encode())
+        except OSError:
+            path.unlink()
+            raise
+        finally:
+            os.close(descriptor)
         break
     try:
         yield

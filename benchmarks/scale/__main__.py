@@ -53,7 +53,7 @@ def _measure(size: Size, root: Path) -> list[Goal]:
             while not client.ready():
                 assert child.poll() is None, (root / "prometheus.log").read_text()
                 time.sleep(0.05)
-            cost = living.measure(size, (child.pid, exporters), client, files, copying, ended.data)
+            cost = living.measure(size, (child.pid, exporters), client, files, copying)
             snapshot = ending.living(client, ended.data, made)
             resident = memory(child.pid).resident
             copying.stop()

@@ -70,9 +70,10 @@ class Cost:
     lag: float
 
 
-def measure(size: Size, pids: tuple[int, int], client: Client, files: WebFiles, copying: Copying, data: Path) -> Cost:
+def measure(size: Size, pids: tuple[int, int], client: Client, files: WebFiles, copying: Copying) -> Cost:
     """Watch for `size.seconds`. `pids`: of Prometheus and of the exporters."""
     prometheus, exporters = pids
+    data = copying.shipment.source
     _settle(size, client)
     own = _own(client, files)
     clocks = _clocks(prometheus, exporters)

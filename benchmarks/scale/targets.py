@@ -1,8 +1,8 @@
 """Many exporters in one cheap process: `python -m benchmarks.scale.targets COUNT SERIES`.
 
 Each has a port of loopback of its own; the ports are printed as JSON. The password, which all want, is the first line
-of standard input; the end of standard input is theirs. One page is made, and compressed as node_exporter's, each quarter
-of a second for all of them: it is Prometheus that is to be measured.
+of standard input; the end of standard input is theirs. One page is made, and compressed as node_exporter's, each
+quarter of a second for all of them: it is Prometheus that is to be measured.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from benchmarks.scale.page import page
 from prometheus.loopback import LOOPBACK
 
 _FRESH = 0.25
+_KIND = "Content-Type: text/plain; version=0.0.4\r\nContent-Encoding: gzip"
 
 
 class Pages:
@@ -35,8 +36,8 @@ class Pages:
         now = time.monotonic() - self._begun
         if now - self._made >= _FRESH or not self._answer:
             body = gzip.compress(page(1e4 + now, self._series), 1)
-            head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}"
-            self._made, self._answer = now, head.encode() + b"\r\n\r\n" + body
+            head = f"HTTP/1.1 200 OK\r\n{_KIND}\r\nContent-Length: {len(body)}\r\n\r\n"
+            self._made, self._answer = now, head.encode() + body
         return self._answer
 
 
