@@ -38,38 +38,30 @@ def recover(run: RunDirectory, ending: EndingWord = "abandoned", reason: str = "
     continuous copy. Raises RecoverError: somebody else is at it, it cannot be written to, or not all could be saved
     (it is sealed all the same).
     """
-    reserve.release(run)
-    try:
-        with _alone(run):
-            if not run.sealed:
-                _recover(run, ending, reason)
-    except OSError as error:
-        place = error.filename or run.path
-        raise RecoverError(f"{place} cannot be written: {error.strerror or error}; {_mend(run)}") from error
-
-
-def _recover(run: RunDirectory, ending: EndingWord, reason: str) -> None:
-    journal = Journal.open(run)
-    manifest = journal.manifest
-    offer_prometheus(image_place(manifest.recipe.get("images"), of_manifest(manifest).paths))
-    end = Ending(journal)
-    with end.step("the record of the ending"):  # a full disk must not keep what runs from being stopped
-        journal.set(ending=manifest.ending or ending, reason=manifest.reason or reason)
-    here = living.elsewhere(manifest) is None
-    scratch = Path(manifest.scratch) if manifest.scratch else _scratch(run, manifest)
-    if here:
-        stop_recorded(manifest, [process for process in manifest.processes if process.role == "load"])
-    client, data = _prometheus(manifest, scratch, here=here)
-    end.save_series(client, data, scratch / "reopened")
-    if here:
-        stop_recorded(manifest, manifest.processes)
-        end.kill_leftovers()
-    end.save_records()
-    end.seal(scratch)
-    if not run.sealed:
-        raise RecoverError(f"run {run.id} could not be sealed: {end.problems[-1]}; {_mend(run)}")
-    if end.problems:
-        raise RecoverError(f"run {run.id} is sealed, but not all could be saved: " + "; ".join(end.problems))
+    with _alone(run):
+        if run.sealed:
+            return
+        journal = Journal.open(run)
+        manifest = journal.manifest
+        offer_prometheus(image_place(manifest.recipe.get("images"), of_manifest(manifest).paths))
+        end = Ending(journal)
+        with end.step("the record of the ending"):  # a full disk must not keep what runs from being stopped
+            journal.set(ending=manifest.ending or ending, reason=manifest.reason or reason)
+        here = living.elsewhere(manifest) is None
+        scratch = Path(manifest.scratch) if manifest.scratch else _scratch(run, manifest)
+        if here:
+            stop_recorded(manifest, [process for process in manifest.processes if process.role == "load"])
+        client, data = _prometheus(manifest, scratch, here=here)
+        end.save_series(client, data, scratch / "reopened")
+        if here:
+            stop_recorded(manifest, manifest.processes)
+            end.kill_leftovers()
+        end.save_records()
+        end.seal(scratch)
+        if not run.sealed:
+            raise RecoverError(f"run {run.id} could not be sealed: {end.problems[-1]}; {_mend(run)}")
+        if end.problems:
+            raise RecoverError(f"run {run.id} is sealed, but not all could be saved: " + "; ".join(end.problems))
 
 
 def _mend(run: RunDirectory) -> str:
@@ -124,10 +116,21 @@ def stop_recorded(manifest: Manifest, processes: list[Process]) -> None:
 
 @contextlib.contextmanager
 def _alone(run: RunDirectory) -> Iterator[None]:
-    """Hold the run against others who find it dead at the same time. Raises RecoverError.
+    """Hold the run against others who find it dead at the same time. Raises RecoverError: also for any OSError.
 
     By a file that only one can make: locks of flock(2) are off on many a Lustre.
     """
+    reserve.release(run)
+    try:
+        with _locked(run):
+            yield
+    except OSError as error:
+        place = error.filename or run.path
+        raise RecoverError(f"{place} cannot be written: {error.strerror or error}; {_mend(run)}") from error
+
+
+@contextlib.contextmanager
+def _locked(run: RunDirectory) -> Iterator[None]:
     path = run.path.with_name(f".{run.id}.recovering")  # outside of what gets sealed
     words = f"{socket.gethostname()} {os.getpid()} {identity.start_ticks(os.getpid())}"
     for last in (False, True):
