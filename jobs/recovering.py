@@ -58,7 +58,7 @@ def recover(run: RunDirectory, ending: EndingWord = "abandoned", reason: str = "
             end.kill_leftovers()
         end.save_records()
         end.seal(scratch)
-        if not run.sealed:
+        if not run.sums.is_file():
             raise RecoverError(f"run {run.id} could not be sealed: {end.problems[-1]}; {_mend(run)}")
         if end.problems:
             raise RecoverError(f"run {run.id} is sealed, but not all could be saved: " + "; ".join(end.problems))
