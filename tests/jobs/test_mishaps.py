@@ -1,7 +1,7 @@
 """What goes wrong on a cluster, as its user meets it: one message, what is left is sealed, and nothing runs on.
 
-Beside these: a port that is taken, a program, a place (test_local), an image (test_containers_runs), a partition, an
-account and a module (test_slurm).
+Beside these: a port that is taken, a program that is missing (test_local), a service's image (test_containers_runs), a
+partition, Slurm's own refusal, a module (test_slurm).
 """
 
 import contextlib
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from apptainer.image import find
 from jobs import copying, exits, gpus, reserve, supervisor
 from jobs.allocations.base import AllocationError
 from jobs.journal import Journal
@@ -293,12 +294,15 @@ def test_no_room_to_begin(tmp_path):
 
 
 @pytest.mark.real
-def test_no_apptainer(driver, tmp_path):
-    """Images are asked for and there is no Apptainer: said in one line."""
+def test_image_that_is_missing(driver, tmp_path):
+    """Which image, where it was looked for, and how to get it; sealed, and nothing was started."""
     done = driver.call("run", str(driver.recipe), "--runtime", "apptainer", "--images", str(tmp_path))
-    assert done.returncode == exits.FAILED
-    print(done.stdout, done.stderr)  # noqa: T201
-    assert "apptainer" in done.stdout.splitlines()[0]
+    found = Told(driver, done.returncode, done.stdout, done.stderr)
+    assert found.code == exits.FAILED
+    image = tmp_path / find("llamacpp").file
+    mend = f"`dashcam images pull llamacpp --images {tmp_path}` where there is a network"
+    assert found.out.startswith(f"failed: service llm: image llamacpp: {image} is not there: {mend}\nINVALID\n")
+    assert Manifest.load(found.sealed.manifest).processes == []
 
 
 REFUSES = """#!/bin/sh
@@ -328,8 +332,12 @@ def test_missing_account(driver):
     """An account that the site wants and the recipe lacks is told before sbatch is asked."""
     done = driver.call("submit", str(driver.recipe), "--site", "meluxina")
     assert (done.returncode, done.stdout) == (exits.USAGE, "")
-    assert "account" in done.stderr
-    print(done.stderr)  # noqa: T201
+    assert done.stderr == (
+        f"dashcam: 1 error in {driver.recipe}\n"
+        f"  {driver.recipe}:1: allocation.account: is missing: meluxina takes no job without one\n"
+        "    mend: name your project: account: p200000\n"
+    )
+    assert driver.runs() == []
 
 
 def manifest_of(run: RunDirectory, **fields: object) -> Manifest:
