@@ -54,22 +54,32 @@ def _measure(size: Size, root: Path) -> list[Goal]:
                 assert child.poll() is None, (root / "prometheus.log").read_text()
                 time.sleep(0.05)
             cost = living.measure(size, (child.pid, exporters), client, files, copying)
+            _show_cost(size, cost)
             snapshot = ending.living(client, ended.data, made)
             resident = memory(child.pid).resident
-            copying.stop()
             child.kill()
             killed = time.time()
         finally:
             copying.stop()
             stop(child, 10.0)
+    rows = [("snapshot", f"{snapshot:.1f}"), ("resident MiB after it", f"{resident / 2**20:,.0f}")]
+    for way in ending.WAYS:
+        took, newest = ending.killed(way, ended, root / "ways")
+        rows += [(f"after kill -9, by the {way}", f"{took:.1f}"), ("lost by that", f"{killed - newest:.1f}")]
     phase = PhaseSpan(
         name="steady", measured=True, started=datetime.fromtimestamp(cost.begun, UTC),
         ended=datetime.fromtimestamp(cost.ended, UTC), rate=1.0, arrival="constant",
     )  # fmt: skip
     place.describe(journal, scrapes, phase)
-    ways = {way: ending.killed(way, ended, root / "ways") for way in ending.WAYS}
-    report = ending.report(made, ended.scratch)
-    done = 1 - (cost.lost + cost.down) / cost.due
+    rows += [("report", f"{ending.report(made, ended.scratch):.1f}")]
+    show(f"{size}: its end, in seconds", ("", ""), rows)
+    return [
+        Goal(f"{size}: scrapes done", 1.0, "of those due", Spread.of([cost.done]), least=True),
+        Goal(f"{size}: snapshot", KILL_WAIT, "s", Spread.of([snapshot])),
+    ]
+
+
+def _show_cost(size: Size, cost: living.Cost) -> None:
     others = cost.machine - cost.cores - cost.exporters
     rows = [
         ("samples a second, asked", f"{size.rate:,.0f}"),
@@ -77,7 +87,6 @@ def _measure(size: Size, root: Path) -> list[Goal]:
         ("the exporters, cores", f"{cost.exporters:.2f}"),
         ("all else on the machine, cores", f"{others:.2f}"),
         ("Prometheus, resident MiB, most", f"{cost.resident / 2**20:,.0f}"),
-        ("the same after the snapshot", f"{resident / 2**20:,.0f}"),
         ("series in its head", f"{cost.series:,}"),
         ("scrapes due", f"{cost.due:,}"),
         ("never done", f"{cost.lost:,}"),
@@ -89,16 +98,8 @@ def _measure(size: Size, root: Path) -> list[Goal]:
         ("write-ahead log, MB a second", f"{cost.wal / 1e6:.2f}"),
         ("continuous copy, cores", f"{cost.copy:.3f}"),
         ("continuous copy, s behind at most", f"{cost.lag:.1f}"),
-        ("snapshot, s", f"{snapshot:.1f}"),
-        *((f"after kill -9, by the {way}, s", f"{took:.1f}") for way, (took, _) in ways.items()),
-        *((f"lost by the {way}, s", f"{killed - newest:.1f}") for way, (_, newest) in ways.items()),
-        ("report, s", f"{report:.1f}"),
     ]
     show(f"{size}, measured for {size.seconds:g} s", ("", ""), rows)
-    return [
-        Goal(f"{size}: scrapes done", 1.0, "of those due", Spread.of([done]), least=True),
-        Goal(f"{size}: snapshot", KILL_WAIT, "s", Spread.of([snapshot])),
-    ]
 
 
 def _programs() -> list[str]:

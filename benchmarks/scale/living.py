@@ -69,6 +69,11 @@ class Cost:
     copy: float
     lag: float
 
+    @property
+    def done(self) -> float:
+        """The share of the scrapes due that were done well."""
+        return 1 - (self.lost + self.down) / self.due
+
 
 def measure(size: Size, pids: tuple[int, int], client: Client, files: WebFiles, copying: Copying) -> Cost:
     """Watch for `size.seconds`. `pids`: of Prometheus and of the exporters."""
