@@ -20,11 +20,12 @@ from prometheus.loopback import LOOPBACK, free_port, stop
 from prometheus.version import Version
 from runs.manifest import PhaseSpan
 
+_SECONDS = 40.0
 KILL_WAIT = 30.0
 """Seconds from SIGTERM to SIGKILL of a Slurm job, by default."""
 
-SIZES = {f"{interval:g}s": Size(1000, 500, interval, 60) for interval in (5.0, 2.0, 1.0)}
-SIZES["100"] = Size(100, 500, 1, 60)
+SIZES = {f"{interval:g}s": Size(1000, 500, interval, _SECONDS) for interval in (5.0, 2.0, 1.0)}
+SIZES["100"] = Size(100, 500, 1, _SECONDS)
 
 
 def run(size: Size, short: bool) -> list[Goal]:
@@ -56,27 +57,32 @@ def _measure(size: Size, root: Path) -> list[Goal]:
             cost = living.measure(size, (child.pid, exporters), client, files, copying)
             _show_cost(size, cost)
             snapshot = ending.living(client, ended.data, made)
-            resident = memory(child.pid).resident
+            _row("snapshot, s", snapshot)
+            _row("resident after it, MiB", memory(child.pid).resident / 2**20)
             child.kill()
             killed = time.time()
         finally:
             copying.stop()
             stop(child, 10.0)
-    rows = [("snapshot", f"{snapshot:.1f}"), ("resident MiB after it", f"{resident / 2**20:,.0f}")]
-    for way in ending.WAYS:
-        took, newest = ending.killed(way, ended, root / "ways")
-        rows += [(f"after kill -9, by the {way}", f"{took:.1f}"), ("lost by that", f"{killed - newest:.1f}")]
     phase = PhaseSpan(
         name="steady", measured=True, started=datetime.fromtimestamp(cost.begun, UTC),
         ended=datetime.fromtimestamp(cost.ended, UTC), rate=1.0, arrival="constant",
     )  # fmt: skip
     place.describe(journal, scrapes, phase)
-    rows += [("report", f"{ending.report(made, ended.scratch):.1f}")]
-    show(f"{size}: its end, in seconds", ("", ""), rows)
+    _row("report, s", ending.report(made, ended.scratch))
+    for way in ending.WAYS:
+        took, newest = ending.killed(way, ended, root / "ways")
+        _row(f"blocks after kill -9, by the {way}, s", took)
+        _row("lost by that, s", killed - newest)
     return [
         Goal(f"{size}: scrapes done", 1.0, "of those due", Spread.of([cost.done]), least=True),
         Goal(f"{size}: snapshot", KILL_WAIT, "s", Spread.of([snapshot])),
     ]
+
+
+def _row(what: str, value: float) -> None:
+    """Print a figure of the end as soon as it is there: the next may take minutes."""
+    print(f"  {what:<38}{value:8,.1f}", flush=True)
 
 
 def _show_cost(size: Size, cost: living.Cost) -> None:
@@ -99,7 +105,7 @@ def _show_cost(size: Size, cost: living.Cost) -> None:
         ("continuous copy, cores", f"{cost.copy:.3f}"),
         ("continuous copy, s behind at most", f"{cost.lag:.1f}"),
     ]
-    show(f"{size}, measured for {size.seconds:g} s", ("", ""), rows)
+    show(f"{size}, measured for {size.seconds:g} s, then ended", ("", ""), rows)
 
 
 def _programs() -> list[str]:
@@ -108,4 +114,4 @@ def _programs() -> list[str]:
 
 if __name__ == "__main__":
     sized = {name: partial(run, size) for name, size in SIZES.items()}
-    command.main("scale", sized, _programs, ("20 s a size", "60 s"))
+    command.main("scale", sized, _programs, ("20 s a size", f"{_SECONDS:g} s"))
