@@ -37,7 +37,7 @@ bench-load: setup
 	@tools/apt-install wrk
 	@$(BIN)/python -m benchmarks.loadtests $(BENCH)
 
-# What the Prometheus of one run takes at 1,000 targets: `make bench-scale BENCH="5s --short"`. Eight minutes without.
+# What the Prometheus of one run takes at 1,000 targets: `make bench-scale BENCH="5s --short"`. A quarter of an hour without.
 bench-scale: setup
 	@$(BIN)/python -m benchmarks.scale $(BENCH)
 
