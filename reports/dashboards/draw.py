@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from prometheus import origins, promql
+from prometheus import origins, promql, reasons
 from reports.dashboards import frames as tables
 from reports.dashboards import layout, sources, transform, variables
 from reports.dashboards.annotations import bands
@@ -219,9 +219,9 @@ class _Artist:
         absent = [metric for metric in metrics if metric not in self.asker.known]
         told: dict[origins.Origin | None, str | None] = {}
         for metric in absent:  # one reason for all that comes from the same place
-            told.setdefault(origins.origin(metric), origins.why_absent(metric, self.run.recipe, self.run.reasons))
-        if reasons := list(dict.fromkeys(filter(None, told.values()))):
-            return "; ".join(reasons[:3])
+            told.setdefault(origins.origin(metric), reasons.likely(metric, self.run.recipe, self.run.reasons))
+        if found := list(dict.fromkeys(filter(None, told.values()))):
+            return "; ".join(found[:3])
         if absent and len(absent) == len(metrics):
             return f"no target gave {' or '.join(absent[:3])}" + (", and " + SILENT if absent else "")
         return ""
