@@ -16,6 +16,7 @@ from runs.directory import RunDirectory
 
 _READ = 1 << 20
 """Bytes: settings are smaller; what is larger is read for no paths."""
+_SHOWN = "shown"
 BOXES = "box"
 """Directory of the scratch directory that holds what each program has of its own."""
 
@@ -35,11 +36,11 @@ def of(run: RunDirectory, scratch: Path, program: Program, shared: Iterable[Bind
     Raises OSError where the links cannot be made.
     """
     words = [*program.argv, *program.env.values(), *program.reads, *(part for each in program.prepare for part in each)]
-    named = set(_named(words, (run.path, scratch)))
-    own = run.live / "shown" / program.name
+    named = set(_named(words, run, scratch))
+    own = run.live / _SHOWN / program.name
     own.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in sorted(named):
-        if path != run.live and path.is_relative_to(run.live) and path.exists():
+        if path.is_relative_to(run.live) and path.exists():
             _link(path, own / path.relative_to(run.live))
     parts = sorted({path.relative_to(run.path).parts[0] for path in named if path.is_relative_to(run.path)})
     below = any(run.path.is_relative_to(bind.inside) for bind in shared)
@@ -58,8 +59,9 @@ def of(run: RunDirectory, scratch: Path, program: Program, shared: Iterable[Bind
     )
 
 
-def _named(words: Iterable[str], roots: tuple[Path, ...]) -> Iterator[Path]:
-    """Yield paths below `roots` in words, and in the files that these paths lead to."""
+def _named(words: Iterable[str], run: RunDirectory, scratch: Path) -> Iterator[Path]:
+    """Yield paths of the run in words, and in the files that these paths lead to; never one that holds all secrets."""
+    roots = (run.path, scratch)
     pattern = re.compile("|".join(rf"{re.escape(str(root))}(?:/[\w.@%+=-]+)+" for root in roots))
     waiting, known = list(words), set[str]()
     while waiting:
@@ -67,7 +69,10 @@ def _named(words: Iterable[str], roots: tuple[Path, ...]) -> Iterator[Path]:
             if found in known:
                 continue
             known.add(found)
-            path = Path(found)
+            path = Path(os.path.normpath(found))
+            above = path in {*roots, run.live} or not any(path.is_relative_to(root) for root in roots)
+            if above or path.is_relative_to(run.live / _SHOWN):
+                continue
             yield path
             waiting.extend(_texts(path))
 

@@ -35,8 +35,9 @@ def root_file_system(place, files):
     """Make a directory of programs (by their path inside) with the libraries that they need; returns it."""
     for inside, source in files.items():
         _put(place, inside, source)
-        listed = subprocess.run(["ldd", str(source)], capture_output=True, text=True, check=False).stdout
-        for library in re.findall(r"(/\S+) \(0x", listed):
+        programs = [source] if not Path(source).is_dir() else Path(source).rglob("*.so*")
+        listed = subprocess.run(["ldd", *map(str, programs)], capture_output=True, text=True, check=False).stdout
+        for library in set(re.findall(r"(/\S+) \(0x", listed)):
             _put(place, library, library)
     for name in ("dev", "etc", "home", "proc", "sys", "tmp", "var/tmp"):
         (place / name).mkdir(parents=True, exist_ok=True)
