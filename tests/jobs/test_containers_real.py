@@ -82,23 +82,23 @@ def images(tmp_path_factory):
 
 
 @pytest.fixture
-def driver(tmp_path):
+def driver(tmp_path, images):
     """A place of recordings; nothing of its runs may be left when a test is over, nor what mounted an image."""
     made = Driver(tmp_path / "recordings")
-    before = mounting()
     yield made
     assert made.left() == []
     assert list(made.scratch()) == []
-    assert mounting() == before
+    assert mounting(images) == set()
 
 
-def mounting():
-    """Return the processes that mount images."""
+def mounting(place):
+    """Return the processes that mount images of a directory: other tests may have theirs."""
     found = set()
     for entry in Path("/proc").iterdir():
         try:
             if entry.name.isdigit() and b"squashfuse" in (entry / "cmdline").read_bytes():
-                found.add(int(entry.name))
+                files = [str(file.readlink()) for file in (entry / "fd").iterdir()]
+                found |= {int(entry.name) for file in files if file.startswith(f"{place}/")}
         except OSError:
             continue
     return found
@@ -135,18 +135,18 @@ def test_whole_run(driver, images):
 
 def test_recording_is_opened_by_the_image(images, tmp_path, monkeypatch):
     """Where PATH has no Prometheus the image's opens a recording; nothing of it is left."""
-    which, before = shutil.which, mounting()
+    which = shutil.which
     monkeypatch.setenv("PATH", environment()["PATH"])
     monkeypatch.setattr("prometheus.replay.shutil.which", lambda name: None if name == "prometheus" else which(name))
     offer_prometheus(images / "images")
     try:
         with replay.open_blocks((), tmp_path) as opened:
             assert opened.client.ready()
-            assert len(mounting()) == len(before) + 1
+            assert len(mounting(images)) == 1
     finally:
         offer_prometheus()
     assert list(tmp_path.iterdir()) == []
-    assert mounting() == before
+    assert mounting(images) == set()
 
 
 @pytest.fixture
@@ -184,15 +184,14 @@ def test_secrets_of_others_are_out_of_sight(containers, tmp_path):
     assert "Read-only file system" in text
 
 
-def test_nothing_outlives_a_killed_apptainer(containers, tmp_path):
+def test_nothing_outlives_a_killed_apptainer(containers, images, tmp_path):
     """What mounts the image has no tag of the run and a group of its own: it is found by its session."""
-    before = mounting()
     handle = started(containers, ("sleep", "4712"), tmp_path / "log")
     deadline = time.monotonic() + 20
-    while not (left := mounting() - before):
+    while not (left := mounting(images)):
         assert time.monotonic() < deadline
     os.kill(handle.record.pid, signal.SIGKILL)
     assert left <= set(identity.in_session(handle.record.pid))
     assert handle.stop() == -signal.SIGKILL
-    while mounting() - before:
+    while mounting(images):
         assert time.monotonic() < deadline
