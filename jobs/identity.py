@@ -39,6 +39,30 @@ def signal_group(pid: int, ticks: int, number: signal.Signals, *, leader: bool =
     return False
 
 
+def in_session(leader: int) -> Iterator[int]:
+    """Yield each process of the session that `leader` began, be it gone itself (proc_pid_stat(5), field 6).
+
+    What mounts an image for Apptainer (squashfuse) has a process group of its own and an empty environment, and
+    outlives an Apptainer that was killed; its session is all that still tells whose it was.
+    """
+    for entry in _PROC.iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[0] not in {"Z", "X"} and int(fields[3]) == leader:
+            yield int(entry.name)
+
+
+def end_session(leader: int) -> None:
+    """Kill what is left of a session that a program of ours began."""
+    for pid in in_session(leader):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def tagged(run_id: str) -> Iterator[tuple[int, str]]:
     """Yield (pid, program name) of each process on this node that carries the run's id in its environment."""
     tag = f"{RUN_VARIABLE}={run_id}".encode()

@@ -111,6 +111,9 @@ def stop_recorded(manifest: Manifest, processes: list[Process]) -> None:
         ) and not (wait_gone(process.pid, process.start_ticks, 10.0)):
             identity.signal_group(process.pid, process.start_ticks, signal.SIGKILL)
             wait_gone(process.pid, process.start_ticks, 10.0)
+        # Where another process got that pid, the session of that number is its.
+        if process.contained and process.step is None and identity.start_ticks(process.pid) is None:
+            identity.end_session(process.pid)
         process.ended, process.stopped_by_us = now(), True
 
 

@@ -174,6 +174,11 @@ def _last_write(path: Path) -> float:
     return newest
 
 
+def mount_point(path: Path) -> str:
+    """Return where the file system of a path is mounted, the path there or not."""
+    return str(next(place for place in (path, *path.parents) if os.path.ismount(place)))
+
+
 def _walk(path: Path, depth: int = 3) -> Iterator["os.DirEntry[str]"]:
     with os.scandir(path) as entries:
         for entry in entries:
