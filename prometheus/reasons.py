@@ -93,6 +93,10 @@ def _closed(recipe: Recipe) -> bool:
     return all(phase.rate is None for phase in recipe.load.stages)
 
 
+def _untold(recipe: Recipe) -> bool:
+    return "otlp" not in recipe.watch.exporters
+
+
 def _quiet(recipe: Recipe) -> bool:
     return not any(service.options.get("summary_latencies") for service in recipe.services.values())
 
@@ -113,6 +117,7 @@ _TABLE = (
     ),
     _Known(r"load:tokens_rate|load:ttft_.*|load_tokens_total", "the answers hold no tokens"),
     _Known(r"k6_dropped_iterations_total", "k6 dropped no iteration"),
+    _Known(r"collection_\w+_total", "Chroma counts over OTLP only: put otlp among watch.exporters", _untold),
     _Known(r"nv_inference_request_summary_us", "the service's option summary_latencies is off", _quiet),
     _Known(r"vllm:gpu_.*|vllm:time_per_output_token_.*", "names of vLLM's V0 engine, gone since"),
     _Known(r"collections_vector_total", "a name of older releases of Qdrant"),

@@ -148,7 +148,7 @@ _VLLM_ROW = Section(
         ),
         timeseries(
             "Between tokens, server",
-            "How long does each further token take?",
+            "How long does each further token take? Below 10 ms the histogram has one bucket and guesses.",
             "s",
             *_renamed("vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds"),
             table=True,

@@ -81,11 +81,21 @@ BOARD = Board(
         Section(
             "Chroma",
             [
+                timeseries(
+                    "Calls of Chroma",
+                    "What is asked of the collections, by Chroma's own count over OTLP?",
+                    "reqps",
+                    *(
+                        Query(call, f"sum(rate(collection_{call}_total{{NODE}}[RATE]))")
+                        for call in ("query", "add", "count")
+                    ),
+                ),
                 text(
-                    "Chroma's own series",
-                    "Why is there nothing here from within Chroma?",
-                    "Chroma has no page of metrics. Its traces are in the recording's `traces/` where the recipe has "
-                    "the exporter `otlp`; its CPU, memory and I/O are on the dashboard *Node*.",
+                    "Chroma's own times",
+                    "Why is there no latency from within Chroma?",
+                    "Chroma has no page of metrics, and over OTLP it counts calls but tells no time of one. Its spans "
+                    "do, in the recording's `traces/`, where the recipe has the exporter `otlp`. Its CPU, memory and "
+                    "I/O are on the dashboard *Node*.",
                 ),
             ],
             needs=kinds("chroma"),

@@ -14,8 +14,8 @@ KEPT = "run_id, job, node"
 
 QUANTILES = (0.5, 0.95, 0.99)
 
-SETTING_UP = 'unless on (run_id) (run_phase{phase="setup"} == 1)'
-"""Not before the load may begin: until then services start, and what does not answer is no fault."""
+SET_UP = 'and on (run_id) (max by (run_id) (run_phase{phase!="setup"}) == 1)'
+"""Once the load may begin: services start before there is a load at all, and what does not answer then is no fault."""
 
 UNDER_LOAD = 'and on (run_id) (max by (run_id) (run_phase{phase!~"setup|drain|done"}) == 1)'
 

@@ -4,7 +4,7 @@ The exporter's own few queries a scrape are among them. `active_time` (PostgreSQ
 Names from the exporter's 0.11 to 0.20.
 """
 
-from prometheus.rules.base import SETTING_UP, Alert, Group, Record, rate, ratio
+from prometheus.rules.base import SET_UP, Alert, Group, Record, rate, ratio
 
 _ENDED = f"{rate('pg_stat_database_xact_commit')} + {rate('pg_stat_database_xact_rollback')}"
 _CONNECTIONS = ratio("sum by ($k) (pg_stat_database_numbackends)", "max by ($k) (pg_settings_max_connections)")
@@ -15,7 +15,8 @@ GROUP = Group(
         Record("service:request_rate", _ENDED),
         Record("service:error_ratio", ratio(rate("pg_stat_database_xact_rollback"), _ENDED)),
         Record("service:latency_seconds:mean", f"({ratio(rate('pg_stat_database_active_time'), _ENDED)}) / 1e3"),
-        Record("service:running_requests", 'sum by ($k) (pg_stat_activity_count{state="active"})'),
+        # The exporter's own session, which asks, is always one of them.
+        Record("service:running_requests", '(sum by ($k) (pg_stat_activity_count{state="active"}) - 1) >= 0'),
         Record("service:saturation_ratio", _CONNECTIONS),
     ),
     alerts=(
@@ -30,7 +31,7 @@ GROUP = Group(
         ),
         Alert(
             "PostgresUnreachable",
-            f"(min by ($k) (pg_up) == 0) {SETTING_UP}",
+            f"(min by ($k) (pg_up) == 0) {SET_UP}",
             5,
             "critical",
             "the exporter cannot reach PostgreSQL of {{ $labels.job }} on {{ $labels.node }}",

@@ -3,7 +3,7 @@
 A dead load ends the run, and at the end it goes first: it is not asked here.
 """
 
-from prometheus.rules.base import SETTING_UP, Alert, Group
+from prometheus.rules.base import SET_UP, Alert, Group
 
 _OLD = "Its curves repeat old values. dcgm-exporter: collect more often (-c); nvidia-smi and lctl: see the node's load."
 
@@ -12,7 +12,7 @@ GROUP = Group(
     alerts=(
         Alert(
             "TargetDown",
-            f'(min by ($k) (up{{role!="load"}}) == 0) {SETTING_UP}',
+            f'(min by ($k) (up{{role!="load"}}) == 0) {SET_UP}',
             5,
             "critical",
             "{{ $labels.job }} on {{ $labels.node }} does not answer Prometheus",
@@ -21,7 +21,7 @@ GROUP = Group(
         ),
         Alert(
             "CollectorFails",
-            f"(min by ($k, collector) (exporter_collector_success) == 0) {SETTING_UP}",
+            f"(min by ($k, collector) (exporter_collector_success) == 0) {SET_UP}",
             10,
             "warning",
             "collector {{ $labels.collector }} on {{ $labels.node }} gives nothing",

@@ -1,13 +1,10 @@
-"""The `vector` generator against a real Chroma server, and a whole run with it."""
+"""The `vector` generator against a real Chroma server; a whole run is in test_services."""
 
 import contextlib
-import json
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import requests
 import yaml
@@ -15,7 +12,6 @@ import yaml
 from loadtests.generators import registry
 from loadtests.outcome import Outcome, RequestFailed, SetupError
 from loadtests.plan import Target
-from tests.jobs.driver import Driver
 from tests.loadtests import programs
 from tests.loadtests.tools import a_load, drive, free_port
 
@@ -23,19 +19,6 @@ pytestmark = [
     pytest.mark.heavy,
     pytest.mark.timing,
 ]
-
-RECIPE = """\
-name: chroma
-watch: {interval: 500ms, exporters: [process, otlp]}
-services:
-  vectors: {kind: chroma}
-load:
-  generator: vector
-  dataset: {kind: clustered, n: 2000, dim: 16, seed: 1}
-  queries: 100
-  phases: [{name: steady, for: 5s, rate: 40}]
-objectives: {recall_at_10: 0.9, error_rate: 1%}
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -110,22 +93,3 @@ async def test_failures_have_names(target):
         await generator.setup()
     await generator.close()
     assert requests.get(f"{places}/precious", timeout=5).status_code == 200  # noqa: ASYNC210 - one call
-
-
-def test_a_run_with_its_traces(tmp_path):
-    """A whole run, with the server's own spans of the searches in the recording, and nothing left running."""
-    driver = Driver(tmp_path / "recordings")
-    recipe = tmp_path / "chroma.yaml"
-    recipe.write_text(RECIPE)
-    done = driver.call("run", str(recipe))
-    (run,) = driver.runs()
-    manifest = json.loads((run / "run.json").read_text())
-    assert manifest["ending"] == "completed", done.stdout + done.stderr
-    # Whether the client was on time is for a machine with nothing else to do.
-    invalid = {found["rule"] for found in manifest["verdict"]["findings"] if found["level"] == "invalid"}
-    assert invalid <= {"client_lag"}, done.stdout
-    assert pq.read_table(run / "load/requests.parquet", columns=["recall"]).num_rows > 100
-    spans = "".join(path.read_text() for path in Path(run / "traces").glob("*.jsonl"))
-    assert "/collections/{collection_id}/query" in spans
-    assert any("no authentication" in note for note in manifest["notes"])
-    assert driver.left() == []

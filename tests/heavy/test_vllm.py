@@ -1,148 +1,58 @@
-"""Whole runs with a real vLLM on CPUs: in peace, and saturated."""
+"""A whole run with a real vLLM on CPUs that is saturated; in peace it is in test_services."""
 
 import shutil
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
-import requests
 
-from prometheus import replay, snapshot
-from tests.jobs.driver import Driver
+from tests.heavy.recording import Row, recorded
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timing]
 
 RECIPE = """\
-name: vllm
-watch: {{interval: 500ms, exporters: [process]}}
+name: vllm-full
+watch: {interval: 500ms, exporters: [process]}
 services:
   llm:
     kind: vllm
-    max_num_seqs: {seqs}
-    args: {args}
+    max_num_seqs: 4
+    args: [--enforce-eager, --num-gpu-blocks-override, "24"]
     cpus: "0"  # the load, Prometheus and the sidecar need the other
-    env: {{VLLM_CPU_KVCACHE_SPACE: "1"}}
+    env: {VLLM_CPU_KVCACHE_SPACE: "1"}
 load:
   generator: openai
-  prompt_tokens: {prompt}
-  max_tokens: {answer}
+  prompt_tokens: 64
+  max_tokens: 900
   ignore_eos: true
   seed: 7
   drain: 30s
   phases:
-    - {{name: warmup, for: 4s, {load}}}
-    - {{name: steady, for: 15s, {load}}}
+    - {name: warmup, for: 4s, users: 16}
+    - {name: steady, for: 15s, users: 16}
 """
 
 
-@pytest.fixture
-def run(tmp_path):
-    """Run a recipe, and give its manifest, its records, and a way to ask its series."""
+def test_saturated(tmp_path, table):
+    """16 users on 4 places and a small cache: who waits is seen, told and counted, and nothing is made up."""
     assert shutil.which("vllm"), "no program `vllm` on PATH: run this by `make test-heavy`"
-    driver = Driver(tmp_path / "recordings")
-
-    def call(meanwhile=lambda _url: None, **keys):
-        recipe = tmp_path / "vllm.yaml"
-        recipe.write_text(RECIPE.format(**keys))
-        child = driver.start("run", str(recipe))
-        try:
-            driver.wait_phase("steady")
-            (port,) = (each["port"] for each in driver.manifest()["processes"] if each["name"] == "llm")
-            meanwhile(f"http://127.0.0.1:{port}")
-            out, err = child.communicate(timeout=120)
-        finally:
-            child.terminate()
-        found, manifest = driver.runs()[-1], driver.manifest()
-        assert manifest["ending"] == "completed", out + err
-        assert driver.left() == []
-        assert list(driver.scratch()) == []
-        return found, manifest, out
-
-    return call
-
-
-def series(place, folder, **queries):
-    """Evaluate expressions at the end of a recording's blocks; sums, None where there is nothing."""
-    (block,) = snapshot.blocks(place / "tsdb")
-    with replay.open_blocks(place / "tsdb", folder) as opened:
-        found = {name: opened.client.query(query, block.end) for name, query in queries.items()}
-        names = set(opened.client.label_values("__name__", block.start, block.end))
-    return {name: sum(float(each.values[-1]) for each in many) if many else None for name, many in found.items()}, names
-
-
-def invalid(manifest):
-    """Return the rules that a run broke; whether the client was on time is for a machine with nothing else to do."""
-    rules = {found["rule"] for found in manifest["verdict"]["findings"] if found["level"] == "invalid"}
-    return rules - {"client_lag"}
-
-
-COUNTED = {
-    # The probe's request of one token came before the first scrape; increase() would extrapolate.
-    name: f"max_over_time({metric}[10m]) - min_over_time({metric}[10m])"
-    for name, metric in {
-        "requests": "vllm:request_success_total",
-        "out": "vllm:generation_tokens_total",
-        "in": "vllm:prompt_tokens_total",
-        "preempted": "vllm:num_preemptions_total",
-    }.items()
-}
-
-
-def test_a_run_end_to_end(run, tmp_path):
-    """VALID; every request and token of the client's records is in vLLM's own counters; strangers get no page."""
-
-    def strangers(url):
-        body = {"model": "tiny-random", "prompt": "x", "max_tokens": 1}
-        for path in ("/v1/completions", "/invocations", "/tokenize"):
-            assert requests.post(url + path, json=body, timeout=10).status_code == 401
-        for path in ("/metrics", "/v1/models", "/docs", "/version"):
-            assert requests.get(url + path, timeout=10).status_code == 401
-
-    keys = {"seqs": 16, "args": ["--enforce-eager"], "prompt": 64, "answer": 32, "load": "rate: 6"}
-    place, manifest, told = run(strangers, **keys)
-    assert invalid(manifest) == set(), told
-    records = pq.read_table(place / "load/requests.parquet")
-    assert records.num_rows > 80
-    assert all(records["ok"].to_pylist())
-    found, names = series(
-        place,
-        tmp_path,
-        **COUNTED,
-        ttft="histogram_quantile(0.5, sum by (le) (rate(vllm:time_to_first_token_seconds_bucket[10m])))",
-        most="max(max_over_time(vllm:kv_cache_usage_perc[10m]))",
-    )
-    assert found["requests"] == records.num_rows
-    assert found["out"] == sum(records["tokens_out"].to_pylist()) == 32 * records.num_rows
-    assert found["in"] == sum(records["tokens_in"].to_pylist())
-    assert found["preempted"] == 0
-    assert 0 < found["ttft"] < 1
-    assert 0 < found["most"] < 1
-    assert not {name for name in names if name.endswith("_created") or name.startswith(("python_", "http_request_"))}
-    assert manifest["versions"]["llm (vLLM)"].startswith("0.32")
-    assert any("weights are random" in note for note in manifest["notes"])
-
-
-def test_saturated(run, tmp_path):
-    """16 users on 4 places and a small cache: who waits is seen, preemptions are counted, and nothing is made up."""
-    args = ["--enforce-eager", "--num-gpu-blocks-override", "24"]
-    place, manifest, told = run(seqs=4, args=args, prompt=64, answer=900, load="users: 16")
-    assert invalid(manifest) == set(), told
-    records = pq.read_table(place / "load/requests.parquet")
-    found, _ = series(
-        place,
-        tmp_path,
-        **COUNTED,
-        waiting="max(max_over_time(vllm:num_requests_waiting[10m]))",
-        running="max(max_over_time(vllm:num_requests_running[10m]))",
-        full="max(max_over_time(vllm:kv_cache_usage_perc[10m]))",
-    )
-    assert found["running"] == 4
-    assert found["waiting"] >= 10
-    assert found["full"] > 0.9
-    assert found["preempted"] > 0
-    assert all(records["ok"].to_pylist()), told
-    # A request that was preempted computes its prompt twice, but its tokens are told, and counted, once.
-    assert found["out"] == sum(records["tokens_out"].to_pylist()) == 900 * records.num_rows
-    waited = pc.subtract(records["first_token"].cast("int64"), records["sent"].cast("int64"))
-    assert np.median(waited.to_numpy()) > 2e9  # they waited for the three before them, and the client says so
+    recipe = tmp_path / "vllm-full.yaml"
+    recipe.write_text(RECIPE)
+    with recorded(recipe, {}, tmp_path) as (recording, panels):
+        table["vllm-full"] = Row.of("vllm, saturated", recording.manifest["versions"]["llm (vLLM)"], recording, panels)
+        invalid = {found["rule"] for found in recording.summary["findings"] if found["level"] == "invalid"}
+        # Whether the client was on time is for a machine with nothing else to do.
+        assert invalid <= {"client_lag"}, recording.said
+        records = recording.records
+        assert recording.last("max(max_over_time(vllm:num_requests_running[10m]))") == 4
+        assert recording.last("max(max_over_time(vllm:num_requests_waiting[10m]))") >= 10
+        assert recording.last("max(max_over_time(vllm:kv_cache_usage_perc[10m]))") > 0.9
+        assert recording.counted("vllm:num_preemptions_total") > 0
+        assert all(records["ok"]), recording.said
+        # A request that was preempted computes its prompt twice, but its tokens are told, and counted, once.
+        assert recording.counted("vllm:generation_tokens_total") == records["tokens_out"].sum() == 900 * len(records)
+        # They waited for the three before them, and the client says so.
+        assert np.median((records["first_token"] - records["sent"]).dt.total_seconds()) > 2
+        fired = {alert["alert"] for alert in recording.summary["alerts"]}
+        assert "Preemptions" in fired
+        # A preemption makes room, so that the cache need not be full for 5 s on end.
+        assert fired <= {"Preemptions", "KvCacheFull", "QueueGrowing", "ClientLate"}

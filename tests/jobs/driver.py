@@ -83,14 +83,14 @@ class Driver:
             time.sleep(0.05)
         raise AssertionError(f"waited {within} s for {what}")
 
-    def wait_phase(self, phase: str) -> None:
+    def wait_phase(self, phase: str, within: float = 60) -> None:
         """Wait until the newest run's load is in a phase and some requests are done."""
 
         def there() -> bool:
             state = json.loads((self.runs()[-1] / "load" / "progress.json").read_text())
             return state["phase"] == phase and state["done"] > 5
 
-        self.wait(f"phase {phase}", there)
+        self.wait(f"phase {phase}", there, within)
 
     def kill(self, name: str) -> None:
         """kill -9 the recorded process of that name."""

@@ -22,6 +22,7 @@ def test_target_down(tmp_path: Path) -> None:
         tmp_path,
         ([*RUNNING, down], [], [fires("TargetDown", None, "33s"), alert]),
         ([*SETTING_UP, series("up", "0x120")], [], [fires("TargetDown", None)]),
+        ([series("up", "0x120")], [], [fires("TargetDown", None)]),  # a model loads: there is no load yet
         ([*RUNNING, series("up", "1x30 0x2 1x80")], [], [fires("TargetDown", None, "34s"), fires("TargetDown", None)]),
         # The load is stopped first at the end of a run.
         ([{"series": 'up{job="load",run_id="r",node="n",role="load"}', "values": "0x120"}, *RUNNING], [],
