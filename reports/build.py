@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from prometheus import replay, rules, snapshot
+from prometheus import replay, snapshot
 from prometheus.client import Client, PrometheusError
-from reports import alerts, exact, html, panels, series, summary, verdict
 from reports import evidence as evidence_module
+from reports import exact, html, panels, series, summary, verdict
 from reports.dashboards import archive, draw
 from reports.dashboards.steps import Range
 from reports.evidence import Evidence
@@ -52,7 +52,6 @@ def rendered(run: RunDirectory, scratch: Path, more: Sequence[Path] = ()) -> tup
             judged = verdict.judge(evidence)
             grid = _grid(run, evidence)
             drawn, absent = series.charts(recorded, grid)
-            fired = alerts.gather(run.configs / rules.FILE, recorded, evidence.span, evidence.recipe.watch.interval)
             files = [*archive.archived(run.dashboards), *more]
             boards = archive.gather(files, recorded, _range(grid), evidence.recipe, evidence.sources)
     except ManifestError as error:
@@ -63,6 +62,7 @@ def rendered(run: RunDirectory, scratch: Path, more: Sequence[Path] = ()) -> tup
     charts = sorted([*exact.charts(evidence, grid), *drawn], key=lambda chart: order.index(chart.group))
     drawing = html.Drawing(grid, tuple(charts), tuple(absent), boards)
     facts = summary.summarise(evidence, judged)
+    fired = evidence.alerts
     facts["alerts"] = None if fired is None else [one.row() for one in fired]
     facts["recorder"] = drawing.cost(evidence.measured.phases)
     facts["dashboards"] = [draw.summary(one) for one in boards.drawn]

@@ -187,6 +187,9 @@ def client_lag(evidence: Evidence) -> Iterator[Finding]:
 def client_cpu(evidence: Evidence) -> Iterator[Finding]:
     """See that the client had CPU to spare: one event loop can use one core, a tool all (locust warns at 90 % too).
 
+    The time for which it was ready to run and had no CPU (the kernel's run-queue delay) counts as well: a client that
+    neighbours or a CPU quota hold back is a bottleneck that uses little.
+
     A loop that stood still for 0.1 s is worth a warning: what it measured meanwhile is late by that. Users of a closed
     loop that stood still send nothing and are late for nothing, so that no lag tells it: over 0.25 s and 1 % of the
     phase make the run INVALID (a rate is too low by that share, and a p99 may be of the client).
@@ -197,10 +200,18 @@ def client_cpu(evidence: Evidence) -> Iterator[Finding]:
             continue
         own = evidence.load_phase(phase.name)
         used, loop, cores = (_number(own, name) for name in ("cpu_seconds", "loop_lag_max", "cpu_cores"))
+        waited = _number(own, "cpu_waited_seconds") or 0.0
         if used is not None and used / seconds > CPU_SHARE * (cores or 1.0):
             of = "a core" if (cores or 1.0) == 1.0 else f"a core of {cores:g}"
             text = f"phase {phase.name}: the load process used {used / seconds:.0%} of {of}: it was the bottleneck"
             yield finding("client_cpu", "invalid", text, phase=phase.name, cpu_cores=round(used / seconds, 3))
+        elif used is not None and waited and (used + waited) / seconds > CPU_SHARE:
+            text = (
+                f"phase {phase.name}: the load process used {used / seconds:.0%} of a core and waited for one "
+                f"{waited / seconds:.0%} of the time: others, or a CPU quota, made it the bottleneck"
+            )
+            facts = {"cpu_cores": round(used / seconds, 3), "waited_ratio": round(waited / seconds, 3)}
+            yield finding("client_cpu", "invalid", text, phase=phase.name, **facts)
         if loop is not None and loop > LOOP_LAG_SECONDS:
             closed = phase.rate is None and loop > max(STALL_SECONDS_INVALID, STALL_SHARE_INVALID * seconds)
             text = f"phase {phase.name}: the client's event loop stood still for {display(loop, 's')}"

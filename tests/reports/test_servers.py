@@ -7,7 +7,7 @@ import pytest
 
 from prometheus import replay
 from reports import servers
-from reports.servers import Count, Servers
+from reports.servers import Count, Servers, Still
 from tests.reports import recording as made
 from tests.reports.recording import START, Curve
 
@@ -75,7 +75,7 @@ def test_restart_outside_the_window_is_none(tmp_path: Path) -> None:
 def test_stillness_is_seen(tmp_path: Path) -> None:
     """A service whose figures never change is still; one that moves is not, nor is a sidecar."""
     still = [counter("one_total", lambda _t: 7.0), Curve("node_load1", "gauge", labels(NODE), lambda _t: 1.0)]
-    assert look(tmp_path / "a", still).still == (("llm", "n0:1"),)
+    assert look(tmp_path / "a", still).still == (Still("llm", "n0:1", *PHASE),)
     assert look(tmp_path / "b", [*still, counter("other_total", grow(1.0))]).still == ()
 
 
