@@ -31,7 +31,7 @@ def counts_agree(evidence: Evidence) -> Iterator[Finding]:
             continue
         least, most = known
         slack = max(COUNT_SLACK, COUNT_SHARE * most)
-        facts = {"metric": count.metric, "server": count.number, "client_least": least, "client_most": most}
+        facts = {"job": count.job, "metric": count.metric, "server": count.number, "client_least": least, "client_most": most}
         if count.number > most + slack:
             text = (
                 f"{count.job} counted {count.number:,} {count.unit} ({count.metric}), the client sent {most:,.0f}: "
@@ -42,6 +42,7 @@ def counts_agree(evidence: Evidence) -> Iterator[Finding]:
             text = (
                 f"{count.job} counted {count.number:,} {count.unit} ({count.metric}), the client has {least:,.0f}: "
                 "something else answered, or the service lost count"
+                f"{'' if count.unit == 'requests' else ', or tells of more in its answers than it made'}"
             )
             yield finding("counts_agree", "invalid", text, **facts)
 

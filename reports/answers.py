@@ -124,9 +124,11 @@ def one_model(evidence: Evidence) -> Iterator[Finding]:
     of it.
     """
     notes = evidence.load_result.get("notes")
-    told = notes.get("models") if isinstance(notes, dict) else None
+    verified = notes.get("verified") if isinstance(notes, dict) else None
+    facts = verified if isinstance(verified, dict) else {}
+    told = facts.get("models")
     models = sorted(str(name) for name in told) if isinstance(told, list) else []
-    asked = notes.get("model_asked") if isinstance(notes, dict) else None
+    asked = facts.get("model_asked")
     if len(models) > 1:
         text = f"the answers came of {count(len(models), 'model')}: {', '.join(models[:4])}"
         yield finding("one_model", "invalid", text, models=models)

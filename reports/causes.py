@@ -48,6 +48,12 @@ def _of_the_load(found: Finding, _cause: Finding) -> bool:
     return found.evidence.get("role") == "load"
 
 
+def _same_job(found: Finding, cause: Finding) -> bool:
+    """Tell whether a count is too small for want of a page of that service that could be read."""
+    facts = found.evidence
+    return facts.get("job") == cause.evidence.get("job") and facts["server"] < facts["client_least"]
+
+
 _DEATHS = ("completed", "died", "not_restarted")
 
 CAUSES: Mapping[str, Mapping[str, Explains]] = {
@@ -65,6 +71,7 @@ CAUSES: Mapping[str, Mapping[str, Explains]] = {
     "steady": dict.fromkeys((*_DEATHS, "client_cpu", "machines_well"), _always),
     "warmed_up": dict.fromkeys(("not_restarted", "client_cpu"), _always),
     "targets_up": {**dict.fromkeys(_DEATHS, _always), "failures": _hangs, "client_cpu": _of_the_load},
+    "counts_agree": dict.fromkeys(("targets_up", "not_frozen"), _same_job),
     "enough_samples": dict.fromkeys(("completed", "measured", "failures"), _always),
 }
 """Rule by rule: what may cause what it found, and whether it does."""

@@ -39,9 +39,9 @@ load:
   max_tokens: 4
   seed: 5
   drain: 2s
-  timeout: 1500ms
+  timeout: {limit}
   phases: {phases}
-"""
+{more}"""
 
 Meanwhile = Callable[[Driver], None]
 
@@ -57,6 +57,9 @@ class Case:
     exporters: str = ""
     argv: str = ""
     scheme: str = "http"
+    limit: str = "1500ms"
+    more: str = ""
+    """Further lines of the load."""
     questions: int = 0
     """Different prompts there are, from a file; 0: each is another."""
 
@@ -96,7 +99,7 @@ def carried_out(folder: Path, case: Case) -> Result:
         lines = [json.dumps({"prompt": f"question {n}", "max_tokens": 4}) for n in range(case.questions)]
         (folder / "prompts.jsonl").write_text("\n".join(lines))
         prompts = f"prompts: {folder / 'prompts.jsonl'}"
-    facts = {name: getattr(case, name) for name in ("how", "interval", "exporters", "argv", "scheme")}
+    facts = {name: getattr(case, name) for name in ("how", "interval", "exporters", "argv", "scheme", "limit", "more")}
     phases = json.dumps(case.phases)
     driver.recipe.write_text(RECIPE.format(**facts, phases=phases, prompts=prompts, python=sys.executable))
     child = driver.start("run", str(driver.recipe), PYTHONPATH=os.getcwd())  # noqa: PTH109 - the service is a test's

@@ -151,7 +151,7 @@ BROKEN: dict[str, Callable[[], Verdict]] = {
     "right_answers": lambda: judged(failing(0.007, "truncated")),
     "recall_known": lambda: judged(load={"generator": "vector"}),
     "recall_steady": lambda: judged(recalls(0.6, 17.0, 20.5), load={"generator": "vector"}),
-    "one_model": lambda: judged(load_result={"notes": {"models": ["large", "small"], "model_asked": "large"}}),
+    "one_model": lambda: judged(load_result={"notes": {"verified": {"models": ["large", "small"], "model_asked": "large"}}}),
     "nothing_dropped": lambda: judged(load_result={"phases": [{"name": "steady", "dropped": 3}]}),
     "not_cached": lambda: judged(cached(0.2), load_result={"notes": {"distinct": 100}}),
     "enough_samples": lambda: judged(objectives={"latency_p99.9": 1.0}),
@@ -656,6 +656,6 @@ def test_requests_that_went_twice_are_no_strangers() -> None:
 def test_an_alias_of_the_model_is_a_reserve() -> None:
     """Another name than the one asked for may be an alias; a release of it is the same."""
     for name, told in (("gpt-2026-01-01", set()), ("other", {"one_model"})):
-        found = judged(load_result={"notes": {"models": [name], "model_asked": "gpt"}})
+        found = judged(load_result={"notes": {"verified": {"models": [name], "model_asked": "gpt"}}})
         assert found.valid
         assert warnings(found) == told
