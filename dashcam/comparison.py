@@ -44,23 +44,24 @@ def _verdicts(columns: Sequence[Column]) -> Iterator[str]:
 
 def _table(columns: Sequence[Column], rows: Sequence[Row], chosen: Sequence[int]) -> Iterator[str]:
     heads = []
+    wide = max(_LABEL, *(len(row.label) + 2 for row in rows)) if rows else _LABEL
     for index in chosen:
         column = columns[index]
         n, all_ = len(column.counted), len(column.runs)
         several = "" if all_ == 1 else f" ({n} of {all_} VALID)" if n < all_ else f" ({all_} runs)"
         heads.append(column.letter + several)
-    yield _line("", heads)
+    yield _line("", heads, wide)
     for row in rows:
         cells = [row.cells[index] for index in chosen]
         if all(cell is None for cell in cells):
             continue
-        yield _line(row.label, [_figure(cell, row.unit) for cell in cells])
+        yield _line(row.label, [_figure(cell, row.unit) for cell in cells], wide)
         if any(cell is not None and cell.low is not None for cell in cells):
-            yield _line("", [_noise(cell, row.unit) for cell in cells])
+            yield _line("", [_noise(cell, row.unit) for cell in cells], wide)
 
 
-def _line(label: str, cells: Sequence[str]) -> str:
-    return (f"{label:<{_LABEL}}" + "".join(f"{cell:<{_CELL}}" for cell in cells)).rstrip()
+def _line(label: str, cells: Sequence[str], wide: int) -> str:
+    return (f"{label:<{wide}}" + "".join(f"{cell:<{_CELL}}" for cell in cells)).rstrip()
 
 
 def _figure(cell: Cell | None, unit: str) -> str:

@@ -31,7 +31,8 @@ def counts_agree(evidence: Evidence) -> Iterator[Finding]:
             continue
         least, most = known
         slack = max(COUNT_SLACK, COUNT_SHARE * most)
-        facts = {"job": count.job, "metric": count.metric, "server": count.number, "client_least": least, "client_most": most}
+        told = {"job": count.job, "metric": count.metric, "server": count.number}
+        facts = {**told, "client_least": least, "client_most": most}
         if count.number > most + slack:
             text = (
                 f"{count.job} counted {count.number:,} {count.unit} ({count.metric}), the client sent {most:,.0f}: "

@@ -1,6 +1,7 @@
 """Requests of several kinds are told apart."""
 
 import numpy as np
+import pytest
 
 from reports import operations, summary, verdict
 from tests.reports import recording as made
@@ -69,3 +70,18 @@ def test_the_page_has_the_table() -> None:
     assert row[7] == "-" or row[7].endswith("ms")
     assert row[8] == "none"
     assert "By operation" not in render(made.evidence(made.steady_rows()))
+
+
+def test_the_headline_tells_operations_apart() -> None:
+    """Times and recall of the terminal and of comparisons are those of each operation; rates are those of the whole."""
+    found = made.evidence(swept(), phases=(made.WARMUP, made.span("steady", 5.0, 30.0, rate=40.0, arrival="poisson")))
+    rows = {one["label"]: one for one in summary.summarise(found, verdict.judge(found))["headline"]}
+    assert "latency p50" not in rows
+    assert "recall, mean" not in rows
+    assert {"completed", "failed"} <= set(rows)
+    for name, (took, recall) in EF.items():
+        assert rows[f"latency p50, {name}"]["value"] == pytest.approx(took, rel=0.05)
+        assert rows[f"recall, mean, {name}"]["value"] == pytest.approx(recall)
+        assert rows[f"latency p50, {name}"]["operation"] == name
+    words = "".join(Page(render(found)).words)
+    assert "latency p50, ef_search=20" not in words  # the page has a table of them

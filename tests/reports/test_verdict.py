@@ -151,7 +151,7 @@ BROKEN: dict[str, Callable[[], Verdict]] = {
     "right_answers": lambda: judged(failing(0.007, "truncated")),
     "recall_known": lambda: judged(load={"generator": "vector"}),
     "recall_steady": lambda: judged(recalls(0.6, 17.0, 20.5), load={"generator": "vector"}),
-    "one_model": lambda: judged(load_result={"notes": {"verified": {"models": ["large", "small"], "model_asked": "large"}}}),
+    "one_model": lambda: judged(load_result={"notes": {"verified": {"models": ["large", "small"]}}}),
     "nothing_dropped": lambda: judged(load_result={"phases": [{"name": "steady", "dropped": 3}]}),
     "not_cached": lambda: judged(cached(0.2), load_result={"notes": {"distinct": 100}}),
     "enough_samples": lambda: judged(objectives={"latency_p99.9": 1.0}),
