@@ -1,31 +1,25 @@
 """From a recipe and its nodes to everything that will be started: programs, scrape targets, the load."""
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from apptainer.image import Image
 from grafana import server as grafana_server
 from grafana.provisioning import Source
+from jobs.certificates import issue
 from jobs.containers import Containers, offer_prometheus
 from jobs.grafana import Beside, Planned
+from jobs.load import Driving
 from jobs.node import PortError, available
-from jobs.probes import HttpProbe
 from jobs.program import Program
+from jobs.prometheus import plan as planned_prometheus
 from jobs.services import catalogue
 from jobs.services.base import Context, PlanError, ServicePlan
-from jobs.sidecars import Sidecars, find_program
-from loadtests.instances import rounds
-from loadtests.kinds import registry as generators
-from loadtests.plan import LoadPlan, Series, Target, Tls
-from loadtests.share import processes
-from loadtests.tools.base import ToolKind
-from prometheus import remote, server
-from prometheus.config import Bearer, Scrape, write_config
-from prometheus.version import Version
-from prometheus.web import Certificate, Credentials, WebFiles, base_url, write_web_config
+from jobs.sidecars import Sidecars
+from loadtests.plan import Series
+from prometheus.config import Scrape
+from prometheus.web import Certificate, Credentials, base_url, write_web_config
 from runs.directory import RunDirectory
 from runs.manifest import ImageFile, Node
 from runs.recipe import Recipe
@@ -72,7 +66,7 @@ class Planner:
     def __post_init__(self) -> None:
         """Begin with the sidecars: services are told where they listen."""
         watch = self.recipe.watch
-        self._certificates = _certificates(self.run, self.recipe, self.nodes)
+        self._certificates = issue(self.run, self.recipe, self.nodes)
         self._containers = Containers.of(self.run, self.recipe, self.scratch, self.site.paths)
         offer_prometheus(self._containers.cache.root)  # for the end of the run
         self._sidecars = Sidecars(
@@ -109,28 +103,38 @@ class Planner:
             ca_file=certificate and certificate.ca_file,
         )
         targets = {name: [service.target for service in found] for name, found in instances.items()}
-        load, scrape, go_file = self._load(targets, series)
-        scrapes.append(scrape)
-        prometheus = self._prometheus(scrapes, series, web)
+        load = Driving(
+            *(self.run, self.recipe, self._placed(self.recipe.load_nodes), lambda node: self._port(node, None)),
+            *(self._sidecars, self._certificates, series),
+        ).plan(targets)
+        scrapes.append(load.scrape)
+        prometheus, version = planned_prometheus(
+            *(self.run, self.recipe, scrapes, series, web), data=self._data, image=self._beside("prometheus")
+        )
+        self.versions["prometheus"] = str(version)
         beside = self._grafana(series)
         for service in services:
             self.versions.update(service.versions)
             self.notes.extend(service.notes)
         return Plan(
             first=tuple(map(self._enclosed, (*programs, prometheus, *([beside.program] if beside else [])))),
-            load=load,
-            go_file=go_file,
+            load=load.programs,
+            go_file=load.go_file,
             scrapes=tuple(scrapes),
             prometheus_url=series.url,
             prometheus_user=series.user,
             prometheus_password=series.password_file,
             prometheus_ca=series.ca_file,
-            prometheus_data=self.scratch / "prometheus",
+            prometheus_data=self._data,
             endpoints=beside.endpoints if beside else {},
             versions=self.versions,
             images=self._containers.used,
             notes=tuple(self.notes),
         )
+
+    @property
+    def _data(self) -> Path:
+        return self.scratch / "prometheus"
 
     def _node(self, index: int) -> Node:
         return self.nodes[min(index, len(self.nodes) - 1)]  # a local run has one node for all indices
@@ -199,87 +203,6 @@ class Planner:
         ]
         return replace(plan, scrapes=tuple(scrapes))
 
-    def _aims(self, services: Mapping[str, Sequence[Target]]) -> list[dict[str, Target]]:
-        """Return what each turn of the load drives, by role; the role of the only service is ""."""
-        load = self.recipe.load
-        names = load.targets or ({"": load.target or next(iter(services))} if services else {})
-        aims: dict[str, Sequence[Target]] = {}
-        for role, name in names.items():
-            service, number = self.recipe.aim(name)
-            found = services[service]
-            # A local run has fewer nodes than were asked for, and so fewer instances.
-            aims[role] = found if number is None else [found[min(number, len(found) - 1)]]
-        return rounds(aims) if aims else [{}]
-
-    def _load(
-        self, services: Mapping[str, Sequence[Target]], series: Series
-    ) -> tuple[tuple[Program, ...], Scrape, Path]:
-        """Plan the load: on several nodes a program on each, the first of which leads and is scraped for all."""
-        load = self.recipe.load
-        node, *others = self._placed(self.recipe.load_nodes)
-        if others and isinstance(generators()[load.generator], ToolKind):
-            raise PlanError(f"load.nodes: {load.generator} runs on one node: use `node`")
-        aims = self._aims(services)
-        if len(aims) > 1 and isinstance(generators()[load.generator], ToolKind):
-            name = load.target or next(iter(services))
-            raise PlanError(f"load.target: {load.generator} drives one instance: name it, as {name}-0")
-        if mismatch := generators()[load.generator].mismatch({role: each.protocol for role, each in aims[0].items()}):
-            raise PlanError(f"load.generator {mismatch}: see the protocols of {', '.join(self.recipe.targets)}")
-        first, more = aims[0], tuple(aims[1:])
-        port, token, go_file = self._port(node, None), self._sidecars.token("load"), self.run.live / "go"
-        address, certificate = f"{node.address}:{port}", self._certificates.get(node.index)
-        shards = [processes(load, 1 + len(others), int(each.facts.get("cores", 1))) for each in (node, *others)]
-        plan = LoadPlan(
-            run_id=self.run.id,
-            load=load,
-            target=first.get(""),
-            targets={} if "" in first else first,
-            more=more,
-            objectives=self.recipe.objectives if load.search is not None or load.scenario is not None else {},
-            shards=shards if others else (),
-            output=self.run.load,
-            listen=address,
-            token_file=token,
-            tls=Tls.model_validate(certificate, from_attributes=True) if certificate else None,
-            prometheus=series,
-            go_file=go_file,
-        )
-        path = self.run.live / "load.json"
-        path.write_text(plan.model_dump_json(indent=2))
-        program = Program(
-            name="load",
-            role="load",
-            node=node.index,
-            argv=(sys.executable, "-P", "-m", "loadtests", str(path)),
-            env=self._sidecars.telemetry(node, "load"),
-            probe=HttpProbe(
-                f"{base_url(address, certificate)}/metrics",
-                token_file=token,
-                run_id=self.run.id,
-                ca_file=series.ca_file,
-            ),
-            port=port,
-            stop_within=load.drain + 5.0,
-        )
-        followers = tuple(
-            Program(
-                name=f"load-{place}",
-                role="load",
-                node=other.index,
-                argv=(
-                    *(sys.executable, "-P", "-m", "loadtests.shards", str(path), address),
-                    *(str(sum(shards)), str(sum(shards[:place])), str(shards[place])),
-                ),
-                env=self._sidecars.telemetry(other, "load"),
-                stop_within=program.stop_within,
-            )
-            for place, other in enumerate(others, 1)
-        )
-        scrape = Scrape(
-            job="load", role="load", node=node.name, address=address, auth=Bearer(token), ca_file=series.ca_file
-        )
-        return (program, *followers), scrape, go_file
-
     def _grafana(self, series: Series) -> Planned | None:
         watch = self.recipe.watch
         source = Source(
@@ -294,56 +217,3 @@ class Planner:
         if planned is None or found is None or image is None:
             return planned
         return replace(planned, program=replace(planned.program, image=image.name))
-
-    def _prometheus(self, scrapes: Sequence[Scrape], series: Series, web: WebFiles) -> Program:
-        image = self._beside("prometheus")
-        binary = image.program if image else find_program("prometheus")
-        version = Version.named(image.version) if image else Version.of(binary)
-        self.versions["prometheus"] = str(version)
-        store, flush = None, None
-        if asked := self.recipe.watch.remote_write:
-            try:
-                store, flush = remote.resolve(asked, self.run.secret), remote.FLUSH
-            except remote.RemoteError as error:
-                raise PlanError(str(error)) from error
-        config = write_config(
-            *(self.run.configs, scrapes),
-            run_id=self.run.id,
-            interval=self.recipe.watch.interval,
-            version=version,
-            store=store,
-        )
-        address = urlsplit(series.url).netloc
-        return Program(
-            name="prometheus",
-            role="prometheus",
-            node=0,
-            argv=tuple(
-                server.live_command(binary, config, self.scratch / "prometheus", address, web.config, flush=flush)
-            ),
-            probe=HttpProbe(
-                f"{series.url}/-/ready",
-                basic=(web.credentials.user, web.password_file),
-                refuses_strangers=True,
-                ca_file=series.ca_file,
-            ),
-            port=int(address.rpartition(":")[2]),
-            stop_within=20.0,
-            image=image.name if image else None,
-        )
-
-
-def _certificates(run: RunDirectory, recipe: Recipe, nodes: Sequence[Node]) -> dict[int, Certificate]:
-    """Issue a certificate for each node's index; none where nothing of the run crosses a network."""
-    if len(nodes) == 1:
-        return {}
-    from prometheus.certificates import Authority  # noqa: PLC0415 - cryptography, needed by runs of several nodes only
-
-    authority = Authority(run.live, run.id, recipe.allocation.time)
-    # The head's answers at the near end of a tunnel too.
-    return {
-        node.index: authority.issue(
-            f"node-{node.index}", (node.address, node.name, *(() if node.index else ("localhost", "127.0.0.1")))
-        )
-        for node in nodes
-    }
