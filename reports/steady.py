@@ -24,6 +24,9 @@ FEWEST = 10
 _ODD = 13.26
 """What Student's t with eight degrees of freedom exceeds on either side once in a million clean phases."""
 
+_ODD_COUNTS = 45.1
+"""What chi-squared with nine degrees of freedom exceeds once in a million."""
+
 DRIFT_SHARE, DRIFT_SHARE_INVALID = 0.25, 0.5
 JUMP_SHARE, JUMP_SHARE_INVALID = 0.5, 1.0
 WARMUP_SHARE, WARMUP_SHARE_INVALID = 0.25, 0.5
@@ -42,6 +45,13 @@ class _Parts:
     phase: PhaseSpan
     medians: Floats
 
+    uneven: str = ""
+    """How the load itself changed, where it did beyond the noise of a Poisson process: what it asked for may be why."""
+
+    def level(self, change: float, most: float) -> Level:
+        """Return how bad a change is: one of the load's own making is none of the service's."""
+        return "invalid" if abs(change) > most and not self.uneven else "warning"
+
     def facts(self) -> dict[str, object]:
         return {"phase": self.phase.name, "medians_seconds": [round(float(m), 6) for m in self.medians]}
 
@@ -54,7 +64,8 @@ def steady(evidence: Evidence) -> Iterator[Finding]:
     50 % of itself from the first to the last part to be INVALID, by over 25 % for a warning. A level that changes at
     once (a neighbour that comes, a GPU that gets hot) is no line: the parts before and after must lie wholly apart, the
     difference be beyond their scatter, and the medians differ twofold to be INVALID, by over 50 % for a warning;
-    queues at half of their capacity do so once in ten thousand phases of a hundred requests. A phase that the service
+    queues at half of their capacity do so once in ten thousand phases of a hundred requests. Where the load itself
+    changed (a ramp, a trace, bursts), the latency may follow it: a warning only. A phase that the service
     did not keep up with has such a trend by itself, and `kept_up` tells it; so has one whose later requests a cache
     answered, and `not_cached` does.
     """
@@ -69,12 +80,12 @@ def steady(evidence: Evidence) -> Iterator[Finding]:
         if abs(slope) <= _ODD * error or abs(change) <= DRIFT_SHARE:
             yield from _jump(parts)
             continue
-        level: Level = "invalid" if abs(change) > DRIFT_SHARE_INVALID else "warning"
+        level = parts.level(change, DRIFT_SHARE_INVALID)
         way = "rose" if change > 0 else "fell"
         first, last = (display(float(parts.medians[index]), "s") for index in (0, -1))
         text = (
             f"phase {parts.phase.name}: the median latency {way} steadily, from {first} to {last}: "
-            "the service was not in a steady state"
+            f"the service was not in a steady state{parts.uneven}"
         )
         yield finding("steady", level, text, change_ratio=round(change, 4), **parts.facts())
 
@@ -94,10 +105,10 @@ def _jump(parts: _Parts) -> Iterator[Finding]:
     if not split or change <= JUMP_SHARE:
         return
     first, last = (display(float(np.median(side)), "s") for side in (parts.medians[:split], parts.medians[split:]))
-    level: Level = "invalid" if change > JUMP_SHARE_INVALID else "warning"
+    level = parts.level(change, JUMP_SHARE_INVALID)
     text = (
         f"phase {parts.phase.name}: the median latency went from {first} to {last} at {split / PARTS:.0%} of it, and "
-        "stayed there: these are two states of the service"
+        f"stayed there: these are two states of the service{parts.uneven}"
     )
     yield finding("steady", level, text, change_ratio=round(change, 4), at_ratio=split / PARTS, **parts.facts())
 
@@ -118,13 +129,13 @@ def warmed_up(evidence: Evidence) -> Iterator[Finding]:
             usual = float(rest.mean())
             scatter = float(rest.std(ddof=1)) * math.sqrt(1.0 + 1.0 / len(rest))
             excess = first / usual - 1.0
-            if first - usual <= _ODD * scatter or excess <= WARMUP_SHARE:
+            if first - usual <= _ODD * scatter or excess <= WARMUP_SHARE or first <= _APART * float(rest.max()):
                 continue
-            level: Level = "invalid" if excess > WARMUP_SHARE_INVALID else "warning"
+            level = parts.level(excess, WARMUP_SHARE_INVALID)
             text = (
                 f"phase {parts.phase.name} begins with a warm-up: the median latency of its first "
                 f"{'tenth' if cold == 1 else 'fifth'} is {display(first, 's')}, later {display(usual, 's')}: put a "
-                "phase `warmup` before it"
+                f"phase `warmup` before it{parts.uneven}"
             )
             yield finding("warmed_up", level, text, excess_ratio=round(excess, 4), **parts.facts())
             break
@@ -146,7 +157,18 @@ def _phases(evidence: Evidence) -> Iterator[_Parts]:
         took = good.between("intended", "done")
         cut = [took[part == index] for index in range(PARTS)]
         if min(map(len, cut)) >= FEWEST:
-            yield _Parts(phase, np.array([float(np.median(values)) for values in cut]))
+            medians = np.array([float(np.median(values)) for values in cut])
+            yield _Parts(phase, medians, _uneven(phase, evidence.window([phase]).requests.at("intended")))
+
+
+def _uneven(phase: PhaseSpan, moments: Floats) -> str:
+    """Say how an open loop's own rate changed, beyond noise (chi-squared over the parts). A closed loop has none."""
+    if phase.rate is None:
+        return ""
+    counts = np.histogram(moments, bins=PARTS, range=(phase.started.timestamp(), phase.ended.timestamp()))[0]
+    if float(((counts - counts.mean()) ** 2).sum()) <= _ODD_COUNTS * float(counts.mean()):
+        return ""
+    return f" (but the load changed too: {counts.min()} to {counts.max()} requests in a tenth of the phase)"
 
 
 def _line(values: Floats) -> tuple[float, float]:

@@ -659,3 +659,29 @@ def test_an_alias_of_the_model_is_a_reserve() -> None:
         found = judged(load_result={"notes": {"verified": {"models": [name], "model_asked": "gpt"}}})
         assert found.valid
         assert warnings(found) == told
+
+
+def bursts() -> list[made.Row]:
+    """Make half a minute of requests at 20/s that come in bursts of 60, the last of them just before the end."""
+    moments = [35.0 - 3.1 * index - 0.002 * (place + 1) for index in range(10) for place in range(60)]
+    moments = [at for at in moments if at >= 5.0]
+    service = made.queue(np.random.default_rng(3), 0.02)
+    return [made.row("steady", at, service(at)) for at in sorted(moments)]
+
+
+def test_a_burst_at_the_end_is_no_overload() -> None:
+    """What came a moment ago in a burst is open at the end, and was in the middle only by chance."""
+    phase = made.span("steady", 5.0, 30.0, rate=20.0, arrival="trace")
+    assert "kept_up" not in reasons(judged(bursts(), phases=(phase,)))
+
+
+def test_a_load_that_changes_by_itself_is_no_warm_up() -> None:
+    """A trace that begins with a rush: that its first latencies are long is the rush's doing, and a reserve."""
+    took = np.random.default_rng(7)
+    moments = [*np.arange(5.0, 7.9, 0.01), *np.arange(8.1, 35.0, 0.05)]
+    rows = [made.row("steady", at, (0.2 if at < 8 else 0.02) + took.exponential(0.002)) for at in moments]
+    phase = made.span("steady", 5.0, 30.0, rate=len(rows) / 30, arrival="trace")
+    found = judged(rows, phases=(phase,))
+    assert found.valid
+    assert warnings(found) == {"warmed_up"}
+    assert "the load changed too" in found.findings[0].message
