@@ -663,9 +663,9 @@ def test_an_alias_of_the_model_is_a_reserve() -> None:
 
 def bursts() -> list[made.Row]:
     """Make half a minute of requests at 20/s that come in bursts of 60, the last of them just before the end."""
-    moments = [35.0 - 3.1 * index - 0.002 * (place + 1) for index in range(10) for place in range(60)]
+    moments = [35.0 - 3.1 * index - 0.001 * (place + 1) for index in range(10) for place in range(60)]
     moments = [at for at in moments if at >= 5.0]
-    service = made.queue(np.random.default_rng(3), 0.02)
+    service = made.queue(np.random.default_rng(3), 0.006)
     return [made.row("steady", at, service(at)) for at in sorted(moments)]
 
 
