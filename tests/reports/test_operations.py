@@ -39,6 +39,19 @@ def test_each_operation_has_its_own_figures() -> None:
         assert abs(sum(part[figure] for part in parts.values()) - facts["measured"][figure]) < 1e-9
 
 
+def test_objectives_may_name_an_operation() -> None:
+    """Those of a value of a sweep are judged by its requests alone; one that nobody asked for cannot be judged."""
+    found = made.evidence(
+        swept(),
+        phases=(made.WARMUP, made.span("steady", 5.0, 30.0, rate=40.0, arrival="poisson")),
+        objectives={"latency_p50@ef_search=20": 0.012, "recall@ef_search=100": 0.95, "recall": 0.95, "rate@other": 1.0},
+    )
+    limits = {one["name"]: one for one in summary.summarise(found, verdict.judge(found))["objectives"]}
+    assert [limits[name]["state"] for name in limits] == ["met", "met", "missed", "not judged"]
+    assert limits["latency_p50@ef_search=20"]["value"] == pytest.approx(0.01, rel=0.05)
+    assert "operation other" in limits["rate@other"]["reason"]
+
+
 def test_requests_without_an_operation_are_the_others() -> None:
     """They stand last, under a name of their own."""
     rows = [one | {"operation": "get" if index % 3 else None} for index, one in enumerate(made.steady_rows())]
