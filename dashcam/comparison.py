@@ -17,7 +17,7 @@ _WORDS = {"same": "≈", "better": "better", "worse": "worse", "differs": "diffe
 def text(columns: Sequence[Column], rows: Sequence[Row], unlike: Mapping[str, Sequence[Unlike]], width: int) -> str:
     """Return the table, as many columns beside the base as fit into `width`, the others below with the base again."""
     lines = [*_verdicts(columns)]
-    beside = max(1, (width - _LABEL) // _CELL - 1)
+    beside = max(1, (width - _wide(rows)) // _CELL - 1)
     for first in range(1, max(2, len(columns)), beside):
         chosen = [0, *range(first, min(len(columns), first + beside))]
         lines += ["", *_table(columns, rows, chosen)]
@@ -44,7 +44,7 @@ def _verdicts(columns: Sequence[Column]) -> Iterator[str]:
 
 def _table(columns: Sequence[Column], rows: Sequence[Row], chosen: Sequence[int]) -> Iterator[str]:
     heads = []
-    wide = max(_LABEL, *(len(row.label) + 2 for row in rows)) if rows else _LABEL
+    wide = _wide(rows)
     for index in chosen:
         column = columns[index]
         n, all_ = len(column.counted), len(column.runs)
@@ -58,6 +58,11 @@ def _table(columns: Sequence[Column], rows: Sequence[Row], chosen: Sequence[int]
         yield _line(row.label, [_figure(cell, row.unit) for cell in cells], wide)
         if any(cell is not None and cell.low is not None for cell in cells):
             yield _line("", [_noise(cell, row.unit) for cell in cells], wide)
+
+
+def _wide(rows: Sequence[Row]) -> int:
+    """Return how wide the column of labels is."""
+    return max([_LABEL, *(len(row.label) + 2 for row in rows)])
 
 
 def _line(label: str, cells: Sequence[str], wide: int) -> str:
