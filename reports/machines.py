@@ -15,6 +15,7 @@ WATCHING_SHARE = 0.10
 
 SERIOUS: Mapping[str, Level] = {
     "JobOomKill": "invalid",
+    "NodeOomKill": "invalid",
     "GpuEccErrors": "invalid",
     "GpuUnreachable": "invalid",
     "GpuXidError": "warning",
@@ -23,6 +24,7 @@ SERIOUS: Mapping[str, Level] = {
     "CpuThermalThrottle": "warning",
     "JobCpuThrottled": "warning",
     "JobOomNear": "warning",
+    "NodeSwaps": "warning",
     "LustreHangs": "warning",
 }
 """Alerts (`prometheus.rules`) about machines. After those that make a run INVALID the system is another one: a process
