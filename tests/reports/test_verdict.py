@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reports import causes, verdict
+from prometheus import rules
+from reports import causes, machines, verdict
 from reports.alerts import Firing
 from reports.nodes import Machine
 from reports.presence import Presence
@@ -628,6 +629,11 @@ def test_a_page_stands_still_only_while_its_service_answers() -> None:
     node = judged(servers=still("node", "n0:3"))
     assert node.valid
     assert warnings(node) == {"not_frozen"}
+
+
+def test_alerts_that_the_verdict_tells_are_there() -> None:
+    """No name of an alert that no rule fires."""
+    assert set(machines.SERIOUS) <= rules.alerts()
 
 
 def test_alerts_of_machines() -> None:
