@@ -191,7 +191,7 @@ CASES = {
     "answers": Case(f"mixed,bad={'+'.join(WAYS)},every=5", steady(4, 65)),
     "untold": Case("mixed,bad=no_usage+gone+double,every=10,takes=0.01", steady(2)),
     "models": Case("mixed,bad=other_model,every=20,takes=0.02", steady(2)),
-    "jump": Case("shifts,takes=0.02,then=0.07,after=200", steady(5.5, 72)),
+    "jump": Case("shifts,takes=0.06,then=0.2,after=150", steady(5.5, 55)),
     "zero": Case("good,takes=0.02", steady(2), argv="zero"),
     "frozen": Case("good,takes=0.02", steady(7.5), argv="frozen=60"),
     "hangs": Case("good,takes=0.02", steady(6, 60), stands_still("app", 4), interval="1s"),
