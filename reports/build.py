@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from prometheus import replay, rules, snapshot
+from prometheus import replay, snapshot
 from prometheus.client import Client, PrometheusError
-from reports import alerts, cost, exact, html, summary, verdict
+from reports import cost, exact, html, summary, verdict
 from reports import evidence as evidence_module
 from reports.dashboards import archive, draw
 from reports.dashboards.steps import Range
@@ -64,7 +64,6 @@ def rendered(run: RunDirectory, scratch: Path, more: Sequence[Path] = ()) -> tup
             evidence = evidence_module.gather(run, recorded)
             judged = verdict.judge(evidence)
             grid = _grid(run, evidence)
-            fired = alerts.gather(run.configs / rules.FILE, recorded, evidence.span, evidence.recipe.watch.interval)
             files = [*archive.archived(run.dashboards), *more]
             recorder = cost.cost(recorded, grid, evidence.measured.phases)
             boards = archive.gather(files, recorded, _range(grid), evidence.recipe, evidence.sources)
@@ -74,6 +73,7 @@ def rendered(run: RunDirectory, scratch: Path, more: Sequence[Path] = ()) -> tup
         raise ReportError(f"{run.manifest} holds no recipe that this version reads: {error}") from error
     drawing = html.Drawing(grid, tuple(exact.charts(evidence, grid)), boards)
     facts = summary.summarise(evidence, judged)
+    fired = evidence.alerts
     facts["alerts"] = None if fired is None else [one.row() for one in fired]
     facts["recorder"] = recorder
     facts["dashboards"] = [draw.summary(one) for one in boards.drawn]
