@@ -123,8 +123,8 @@ class Supervisor:
         shutil.rmtree(self.scratch, ignore_errors=True)  # of an earlier attempt that was killed here
         scratch.claim(self.scratch, self.run_directory.path)
         self.journal.set(supervisor=record, state="starting", scratch=str(self.scratch), slurm=self.allocation.facts())
-        swept = scratch.sweep(scratch.places(self.site.local_disk), recovering.save)
-        gone = f"left on this node by dead runs, and swept: {', '.join(swept)}" if swept else ""
+        cleared = scratch.clear(scratch.places(self.site.local_disk), recovering.save)
+        gone = f"left on this node by dead runs, and cleared: {', '.join(cleared)}" if cleared else ""
         for note in filter(None, (self.chosen.note, gone)):
             self.journal.note(note)
 

@@ -158,7 +158,7 @@ class SlurmAllocation:
         if index == 0:
             return {**node.facts(), "ports": node.free_ports(ports, address)}
         asks = [sys.executable, "-P", "-m", "jobs.node", str(ports), address]
-        asks += ["--sweep", json.dumps(self._site.local_disk), "--scratch", str(self._scratch or "/")]
+        asks += ["--clear", json.dumps(self._site.local_disk), "--scratch", str(self._scratch or "/")]
         answer = _run([*self._step(index, "facts"), *asks], timeout=WITHIN)
         try:
             facts: dict[str, Any] = json.loads(answer.splitlines()[-1])
@@ -173,8 +173,8 @@ class SlurmAllocation:
     def _tell(self, name: str, facts: dict[str, Any]) -> None:
         """Note what a reader should know of a node."""
         notes = []
-        if swept := facts.pop("swept", None):
-            notes.append(f"left on {name} by dead runs, and swept: {', '.join(swept)}")
+        if cleared := facts.pop("cleared", None):
+            notes.append(f"left on {name} by dead runs, and cleared: {', '.join(cleared)}")
         if missing := facts.pop("no_scratch", None):
             notes.append(
                 f"{name} has no {missing} to write to, which is the head's node-local place: name one that every node "
