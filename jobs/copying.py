@@ -18,6 +18,7 @@ class Copier:
         self._shipment = Shipment(data, journal.run.series_copy)
         self._every = min(_MOST, max(_LEAST, interval))
         self._over = threading.Event()
+        self._failed = False
         self._thread = threading.Thread(target=self._go_on, name="copier", daemon=True)
 
     def start(self) -> None:
@@ -25,12 +26,16 @@ class Copier:
         self._journal.run.series_copy.mkdir(mode=0o700, exist_ok=True)
         self._thread.start()
 
-    def finish(self) -> None:
-        """Copy what is missing and end. What cannot be copied is noted: the run has its Prometheus yet."""
+    def finish(self) -> bool:
+        """Copy what is missing and end; tells whether the copy is whole.
+
+        What cannot be copied is noted: the run has its Prometheus yet.
+        """
         self._over.set()
-        if self._thread.is_alive():
-            self._thread.join()
-            self._round()
+        if not self._thread.is_alive():
+            return False
+        self._thread.join()
+        return not self._failed and self._round()
 
     def _go_on(self) -> None:
         while not self._over.wait(self._every):
@@ -46,5 +51,6 @@ class Copier:
                 self._journal.note(f"{text}: they live on the node's disk only until the end")
             except OSError:
                 print(text, flush=True)  # noqa: T201 - the supervisor's log
+            self._failed = True
             return False
         return True

@@ -19,6 +19,7 @@ from jobs.containers import place as image_place
 from jobs.ending import Ending
 from jobs.journal import Journal
 from prometheus.client import Client
+from runs import seal
 from runs.directory import RunDirectory
 from runs.manifest import Ending as EndingWord
 from runs.manifest import Manifest, ManifestError, Process, now
@@ -43,7 +44,7 @@ def recover(run: RunDirectory, ending: EndingWord = "abandoned", reason: str = "
         journal = Journal.open(run)
         manifest = journal.manifest
         offer_prometheus(image_place(manifest.recipe.get("images"), of_manifest(manifest).paths))
-        journal.set(ending=manifest.ending or ending, reason=manifest.reason or reason)
+        journal.set(ending=manifest.ending or ending, reason=manifest.reason or reason, unfinished=False)
         end = Ending(journal)
         here = living.elsewhere(manifest) is None
         scratch = Path(manifest.scratch) if manifest.scratch else _scratch(run, manifest)
@@ -58,6 +59,19 @@ def recover(run: RunDirectory, ending: EndingWord = "abandoned", reason: str = "
         end.seal(scratch)
         if end.problems:
             raise RecoverError(f"run {run.id} is sealed, but not all could be saved: " + "; ".join(end.problems))
+
+
+def finish(run: RunDirectory) -> None:
+    """Make what a run that was sealed in haste had no time for: blocks, verdict, report; seal it again.
+
+    Raises RecoverError (what was sealed was changed since, or as `recover`), SealError.
+    """
+    found = seal.verify(run)
+    if not found.intact:
+        names = ", ".join(sorted({*found.changed, *found.missing, *found.added})[:3])
+        raise RecoverError(f"{run.path} is not as it was sealed ({names}): nothing is made of it")
+    run.sums.unlink()  # were we killed, it is a run like any other whose supervisor is gone
+    recover(run)
 
 
 def save(path: Path) -> bool:
