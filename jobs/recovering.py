@@ -50,8 +50,9 @@ def recover(run: RunDirectory, ending: EndingWord = "abandoned", reason: str = "
         scratch = Path(manifest.scratch) if manifest.scratch else _scratch(run, manifest)
         if here:
             stop_recorded(manifest, [process for process in manifest.processes if process.role == "load"])
-        client, data = _prometheus(manifest, scratch, here=here)
-        end.save_series(client, data, scratch / "reopened")
+        if not _has_blocks(run, manifest):
+            client, data = _prometheus(manifest, scratch, here=here)
+            end.save_series(client, data, scratch / "reopened")
         if here:
             stop_recorded(manifest, manifest.processes)
             end.kill_leftovers()
@@ -72,6 +73,11 @@ def finish(run: RunDirectory) -> None:
         raise RecoverError(f"{run.path} is not as it was sealed ({names}): nothing is made of it")
     run.sums.unlink()  # were we killed, it is a run like any other whose supervisor is gone
     recover(run)
+
+
+def _has_blocks(run: RunDirectory, manifest: Manifest) -> bool:
+    """Tell whether the blocks were made before the run was cut off: what they were made of may be half removed."""
+    return manifest.state == "ended" and not run.series_log.is_dir() and any(run.tsdb.glob("*/meta.json"))
 
 
 def save(path: Path) -> bool:

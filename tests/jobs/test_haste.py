@@ -11,9 +11,10 @@ from jobs.copying import Copier
 from jobs.ending import Ending
 from jobs.journal import Journal
 from prometheus import snapshot
+from reports import build
 from runs import reader, seal
 from runs.directory import RunDirectory
-from runs.manifest import Manifest, now
+from runs.manifest import Manifest, Verdict, now
 from tests.prometheus.test_server import Pair
 
 RECIPE = """\
@@ -137,3 +138,20 @@ def test_what_was_changed_is_not_finished(journal, tmp_path):
     with pytest.raises(recovering.RecoverError, match=r"is not as it was sealed \(tsdb.wal/wal/00000000\)"):
         recovering.finish(journal.run)
     assert journal.run.sealed
+
+
+def test_blocks_outlive_a_kill_amid_the_clean_up(journal, monkeypatch):
+    """A run cut off while its copy was being removed keeps its blocks: what is left of the copy would make fewer."""
+    run = journal.run
+    journal.set(state="ended", ended=now())
+    block = run.tsdb / "01BLOCK"
+    (block / "chunks").mkdir(parents=True)
+    (block / "index").write_bytes(b"index")
+    (block / "meta.json").write_text('{"ulid": "01BLOCK", "minTime": 1000, "maxTime": 2000}')
+    (run.series_copy / "wal").mkdir(parents=True)
+    (run.series_copy / "wal" / "00000007").write_bytes(b"x")
+    monkeypatch.setattr(build, "build", lambda _run, _scratch: Verdict(valid=True))
+    recovering.recover(run)
+    assert [path.name for path in run.tsdb.iterdir()] == ["01BLOCK"]
+    assert seal.verify(run).intact
+    assert not run.live.exists()
