@@ -4,9 +4,7 @@ Each step is tried whatever became of the one before: what can be saved is saved
 """
 
 import contextlib
-import os
 import shutil
-import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -92,15 +90,7 @@ class Ending:
     def kill_leftovers(self) -> None:
         """End what still carries the run's id on this node: children that left their program's group."""
         with self.step("the clean-up of processes"):
-            for _attempt in range(3):
-                left = list(identity.tagged(self._run.id))
-                if not left:
-                    return
-                for pid, _name in left:
-                    with contextlib.suppress(ProcessLookupError, PermissionError):
-                        os.kill(pid, signal.SIGKILL)
-                time.sleep(0.05)
-            names = ", ".join(f"{name} ({pid})" for pid, name in identity.tagged(self._run.id))
+            names = ", ".join(f"{name} ({pid})" for pid, name in identity.kill_tagged(self._run.id))
             if names:
                 self.problems.append(f"still running: {names}")
 

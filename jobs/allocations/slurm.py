@@ -1,6 +1,5 @@
 """A Slurm job as an allocation: the head is where this process runs, other nodes are reached by steps."""
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -10,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +33,11 @@ _FACTS = (
 )
 _OF_COMPONENTS = tuple(f"SLURM_JOB_{what}_HET_GROUP_" for what in ("ID", "NODELIST", "NUM_NODES", "PARTITION", "QOS"))
 """Of a heterogeneous job there is one of each for every component, with its number behind."""
+
+_AT_ONCE = 16
+"""Nodes that are left at the same time."""
+_LEFT_WITHIN = 10.0
+"""Seconds for it: a lost node must not cost the seal."""
 
 
 class StepHandle:
@@ -223,9 +228,19 @@ class SlurmAllocation:
 
     def clean(self, scratch: Path) -> None:
         """See `jobs.allocations.base.Allocation`."""
-        for index in range(1, len(self._places)):
-            with contextlib.suppress(AllocationError):  # the node may be gone; the head's end must not hang on it
-                _run([*self._step(index, "clean"), "rm", "-rf", "--", str(scratch)], timeout=WITHIN)
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="clean") as pool:
+            left = list(pool.map(lambda index: self._leave(index, scratch), range(1, len(self._places))))
+        if any(left):
+            raise AllocationError("; ".join(filter(None, left)))
+
+    def _leave(self, index: int, scratch: Path) -> str:
+        """Have a node left without a trace; returns what could not be ended there."""
+        leave = [sys.executable, "-P", "-m", "jobs.leaving", scratch.name.split("-", 2)[-1], str(scratch)]
+        try:
+            _run([*self._step(index, "clean"), *leave], timeout=_LEFT_WITHIN)
+        except AllocationError as error:  # the node may be gone
+            return f"on {self._places[index].name}: {error}" if "still running" in str(error) else ""
+        return ""
 
 
 def _address(name: str) -> str:
