@@ -14,6 +14,8 @@ from runs.recipe import Recipe
 
 HOME_FILE = f"{HOME}.json"
 """The dashboard that Grafana opens."""
+_OUTSIDE = ("setup", "drain", "done")
+"""What `run_phase` says before and after a recipe's phases."""
 _REFRESH = 5.0
 """Seconds: Grafana refuses to refresh more often unless it is told otherwise (min_refresh_interval)."""
 
@@ -27,7 +29,10 @@ def write(
     """
     interval = recipe.watch.interval
     live = View(interval=interval, refresh=f"{max(_REFRESH, interval):g}s", run=run_id)
-    view = live if span is None else View(interval, (_moment(span[0]), _moment(span[1])), "", run_id, over=True)
+    if span is None:
+        return write_all(directory, fitting(recipe), live)
+    left_out = (*_OUTSIDE, *(phase.name for phase in recipe.load.stages if not phase.in_window))
+    view = View(interval, (_moment(span[0]), _moment(span[1])), "", run_id, left_out)
     return write_all(directory, fitting(recipe), view)
 
 

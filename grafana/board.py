@@ -6,8 +6,8 @@ from typing import Any
 
 from grafana import palette
 from grafana.layout import Section, place
+from grafana.lib import SOURCE, dashboard
 from grafana.needs import ANY, Facts, Needs
-from grafana.panels import SOURCE, dashboard
 
 TAG = "dashcam"
 
@@ -16,14 +16,15 @@ TAG = "dashcam"
 class View:
     """What of a run a dashboard shows. `interval`: seconds between scrapes; `run`: the run that is chosen at first.
 
-    `time` and `refresh` as Grafana writes them; `over`: the time is that of a run that has ended.
+    `time` and `refresh` as Grafana writes them; `unmeasured`: the time is that of a run that has ended, in which these
+    phases do not count.
     """
 
     interval: float = 1.0
     time: tuple[str, str] = ("now-15m", "now")
     refresh: str = "5s"
     run: str | None = None
-    over: bool = False
+    unmeasured: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Board:
             uid=self.uid,
             title=f"dashcam: {self.title}",
             description=self.description,
-            panels=place(self.sections, whole=view.over),
+            panels=place(self.sections, view.unmeasured),
             variables=[_run(view), _node()],
             annotations=[_phases(view)],
             links=[_link()],

@@ -11,7 +11,7 @@ from typing import Any
 from grafana import known, promql
 from grafana.datasource import UID
 from grafana.layout import COLUMNS
-from grafana.panels import SCHEMA_VERSION
+from grafana.lib import SCHEMA_VERSION
 from prometheus.promql import mentions
 
 PANEL_TYPES = frozenset(

@@ -1,7 +1,8 @@
 """Panels that several dashboards show, under a title and a question of their own."""
 
 from grafana.palette import LATENCIES
-from grafana.panels import Panel, timeseries
+from grafana.panel import Panel
+from grafana.panels import timeseries
 from grafana.queries import QUANTILES, Query
 
 

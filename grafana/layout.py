@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from grafana.lib import row
 from grafana.needs import ANY, Needs
-from grafana.panels import Panel, row
+from grafana.panel import Panel
 
 COLUMNS = 24
 
@@ -19,11 +20,11 @@ class Section:
     needs: Needs = ANY
 
 
-def place(sections: Iterable[Section], *, whole: bool = False) -> list[dict[str, Any]]:
+def place(sections: Iterable[Section], unmeasured: Sequence[str] | None = None) -> list[dict[str, Any]]:
     """Return the sections' panels as JSON, with ids from 1 on and places that do not overlap.
 
-    A line that panels do not fill is shared out among them: which panels there are depends on the run. `whole`: panels
-    of one figure tell of the whole time that is shown, and not of its end.
+    A line that panels do not fill is shared out among them: which panels there are depends on the run. `unmeasured`:
+    phases of a run that is over; panels of one figure tell of all others, and not of the run's end.
     """
     placed: list[dict[str, Any]] = []
     top = 0
@@ -34,7 +35,7 @@ def place(sections: Iterable[Section], *, whole: bool = False) -> list[dict[str,
         for line in _lines(section.panels):
             left, height = 0, max(panel.height for panel in line)
             for panel, width in zip(line, _widths(line), strict=True):
-                json = panel.of_all() if whole else panel.json
+                json = panel.json if unmeasured is None else panel.of_all(unmeasured)
                 placed.append({**json, "id": len(placed) + 1, "gridPos": _grid(left, top, width, panel.height)})
                 left += width
             top += height

@@ -50,7 +50,9 @@ class Crew:
         self._allocation = allocation
         self._stopping = stopping
         self._members: dict[str, Member] = {}
-        self._lock = threading.Lock()
+        self._starting: set[str] = set()
+        self._changed = threading.Condition()
+        """Guards both: nothing starts after `stop` has looked, and nothing waits for another's start."""
 
     def bring_up(self, programs: Sequence[Program]) -> None:
         """Start all at once and wait until each is ready. Raises StartError (the first failure) or StoppedEarly."""
@@ -86,12 +88,18 @@ class Crew:
                 raise StartError(f"{program.name}: its preparation ended with code {code}{log_tail(log)}")
 
     def _start(self, program: Program) -> Member:
-        with self._lock:  # so that nothing starts after stop() has looked
+        with self._changed:
             if self._stopping.is_set():
                 raise StoppedEarly
+            self._starting.add(program.name)
+        try:
             handle = self._allocation.start(program, self._environment(program), self._log(program))
             handle.record.log = self._log(program).relative_to(self._journal.run.path).as_posix()
             member = self._members[program.name] = Member(program, handle)
+        finally:
+            with self._changed:
+                self._starting.discard(program.name)
+                self._changed.notify_all()
         self._journal.update(lambda manifest: manifest.processes.append(handle.record))
         return member
 
@@ -139,7 +147,10 @@ class Crew:
 
     def stop(self, names: Sequence[str] | None = None) -> None:
         """Stop programs (all, or those named) at once and wait until they are gone."""
-        with self._lock:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: not (self._starting if names is None else self._starting.intersection(names))
+            )
             members = [m for m in self._members.values() if names is None or m.program.name in names]
         with ThreadPoolExecutor(max_workers=max(1, len(members)), thread_name_prefix="stop") as pool:
             list(pool.map(self._stop, members))

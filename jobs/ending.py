@@ -67,6 +67,12 @@ class Ending:
             last = progress.read(self._run.load)
             if last is not None:
                 self._journal.set(phases=[self._span(span) for span in last.phases])
+        with self.step("the time of the first request"):
+            phases = self._journal.manifest.phases
+            first = records.first_sent(self._run.load) or (phases[0].started if phases else None)
+            if first is not None:
+                waited = (first - self._journal.manifest.created).total_seconds()
+                self._journal.manifest.timings["submit_to_first_request"] = round(waited, 3)
 
     def _span(self, span: progress.Span) -> PhaseSpan:
         """Take a phase over; one that a dead load left open ended with the load."""
@@ -94,8 +100,8 @@ class Ending:
             if names:
                 self.problems.append(f"still running: {names}")
 
-    def seal(self, scratch: Path) -> None:
-        """Judge, render, remove what is not part of the recording, seal."""
+    def seal(self, scratch: Path, begun: float | None = None) -> None:
+        """Judge, render, remove what is not part of the recording, seal. `begun`: monotonic time of the load's end."""
         with self.step("the record of the end"):
             self._journal.set(ended=self._journal.manifest.ended or now(), state="ended")
         with self.step("the dashboards"):
@@ -112,7 +118,14 @@ class Ending:
             self._journal.set(endpoints={}, scratch="")
         with self.step("the seal"):
             self._close_slurm_log()
-            seal.seal(self._run)
+            seal.seal(self._run, lambda: self._stamp(begun))
+
+    def _stamp(self, begun: float | None) -> None:
+        """Have the recording tell how long its end took: all but the last few hundred kilobytes of it are sealed."""
+        if begun is not None:
+            took = round(time.monotonic() - begun, 3)
+            self._journal.update(lambda manifest: manifest.timings.update(load_end_to_sealed=took))
+            build.stamp(self._run, "load_end_to_sealed", took)
 
     def _close_slurm_log(self) -> None:
         """Put a copy in place of the log that Slurm has open: what it adds after the seal would break it."""

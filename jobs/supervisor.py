@@ -169,6 +169,7 @@ class Supervisor:
         self._wait("the load is set up", self._load_is_ready, patience)
         self._wait("every target has been scraped", self._targets_are_up, TARGETS_WITHIN)
         timings["start_to_targets_up"] = round(time.monotonic() - begin, 3)
+        timings["submit_to_targets_up"] = round((now() - self.journal.manifest.created).total_seconds(), 3)
         atomic.write(plan.go_file, "")
         self.journal.set(state="running")
 
@@ -258,7 +259,7 @@ class Supervisor:
         with ending.step("the clean-up of the other nodes"):
             self.allocation.clean(self.scratch)
         self.journal.manifest.timings["load_end_to_report"] = round(time.monotonic() - begin, 3)
-        ending.seal(self.scratch)
+        ending.seal(self.scratch, begin if ended.ending == "completed" else None)
         code = exits.of(self.journal.manifest)
         return exits.FAILED if ending.problems and code != exits.INTERRUPTED else code
 

@@ -7,10 +7,12 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from loadtests.outcome import Outcome
@@ -115,6 +117,16 @@ def finish(directory: Path) -> int:
     sync_directory(directory)
     _remove(streams)
     return count
+
+
+def first_sent(directory: Path) -> datetime | None:
+    """Return when the first request left; None: there is no record of any. Raises OSError."""
+    path = directory / PARQUET
+    if not path.is_file():
+        return None
+    sent = pq.read_table(path, columns=["sent"])["sent"].combine_chunks()
+    first = pc.min(sent.cast(pa.timestamp("us", tz="UTC"), safe=False)).as_py() if len(sent) else None
+    return first if isinstance(first, datetime) else None
 
 
 def _made_of(target: Path) -> tuple[int, int]:

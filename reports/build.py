@@ -17,6 +17,7 @@ from reports.dashboards import archive, draw
 from reports.dashboards.steps import Range
 from reports.evidence import Evidence
 from reports.series import Grid
+from reports.words import display
 from runs import atomic
 from runs.directory import RunDirectory
 from runs.manifest import ManifestError, Verdict
@@ -39,6 +40,18 @@ def build(run: RunDirectory, scratch: Path) -> Verdict:
     atomic.write(run.summary, json.dumps(facts, indent=2, allow_nan=False) + "\n")
     atomic.write(run.report, page)
     return judged
+
+
+def stamp(run: RunDirectory, timing: str, seconds: float) -> None:
+    """Add a timing to the summary and the report of a run, which were written before it was known. Raises OSError."""
+    if run.summary.is_file():
+        facts = json.loads(run.summary.read_bytes())
+        facts["timings_seconds"][timing] = seconds
+        atomic.write(run.summary, json.dumps(facts, indent=2, allow_nan=False) + "\n")
+    if run.report.is_file():
+        page = run.report.read_text(encoding="utf-8")
+        row = f"<tr><td>{timing.replace('_', ' ')}</td><td>{display(seconds, 's')}</td></tr>"
+        atomic.write(run.report, page.replace(html.LATER, row, 1))
 
 
 def rendered(run: RunDirectory, scratch: Path, more: Sequence[Path] = ()) -> tuple[Verdict, dict[str, Any], str]:

@@ -54,6 +54,10 @@ class Drawing:
         return float(sum(values.mean() for values in known if len(values))) if any(map(len, known)) else None
 
 
+LATER = "<!-- more timings -->"
+"""Where the report takes timings that are known when it is written already."""
+
+
 def render(evidence: Evidence, verdict: Verdict, facts: Mapping[str, Any], drawing: Drawing, recipe: str) -> str:
     """Return the page. `facts` are those of summary.json, `recipe` is the text as it was written."""
     manifest = evidence.manifest
@@ -88,6 +92,7 @@ def render(evidence: Evidence, verdict: Verdict, facts: Mapping[str, Any], drawi
         count=count,
         ended_with=ended_with,
         needed=needed,
+        later=Markup(LATER),  # noqa: S704 - a comment
         styles=Markup(styles),  # noqa: S704 - our own files
         scripts=Markup(scripts),  # noqa: S704 - our own files
         style_hash=_hash(styles),

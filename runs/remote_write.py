@@ -4,12 +4,12 @@ Secrets are named, never written: by the path of a file or the name of an enviro
 """
 
 import re
-from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from runs.paths import InRecipe
 from runs.strict import Strict
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -24,13 +24,6 @@ def _url(value: str) -> str:
     if parts.username is not None or parts.password is not None:
         raise ValueError("a secret in the URL would be in the recording: use user with password_file or password_env")
     return value
-
-
-def _file(value: str) -> str:
-    path = Path(value).expanduser()
-    if not path.is_absolute():
-        raise ValueError(f"{value!r} is not an absolute path: the run does not start where the recipe lies")
-    return str(path)
 
 
 def _variable(value: str) -> str:
@@ -54,7 +47,7 @@ def _labels(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
-SecretFile = Annotated[str, AfterValidator(_file)]
+SecretFile = Annotated[str, InRecipe()]
 SecretVariable = Annotated[str, AfterValidator(_variable)]
 
 

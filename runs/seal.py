@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,12 +29,17 @@ class SealError(Exception):
     """There is no seal, or it cannot be read; the text says which and what to do."""
 
 
-def seal(run: RunDirectory) -> int:
-    """Write SHA256SUMS over all files of `run`; returns how many. Raises OSError."""
-    files = sorted(_files(run.path))
-    lines = [_line(_digest(run.path / name), name) for name in files]
-    atomic.write(run.sums, "".join(lines), mode=0o444)
-    return len(files)
+def seal(run: RunDirectory, stamp: Callable[[], None] = lambda: None) -> int:
+    """Write SHA256SUMS over all files of `run`; returns how many. Raises OSError.
+
+    `stamp` is called when all but the manifest, the summary and the report have been read: it may still write those.
+    """
+    late = {path.name for path in (run.manifest, run.summary, run.report)}
+    digests = {name: _digest(run.path / name) for name in _files(run.path) if name not in late}
+    stamp()
+    digests |= {name: _digest(run.path / name) for name in sorted(late) if (run.path / name).is_file()}
+    atomic.write(run.sums, "".join(_line(digests[name], name) for name in sorted(digests)), mode=0o444)
+    return len(digests)
 
 
 def verify(run: RunDirectory) -> Verification:

@@ -75,6 +75,7 @@ BOARD = Board(
                     "short",
                     Query("firing", 'count(ALERTS{alertstate="firing",run_id=~"$run|"}) or vector(0)'),
                     whole="max",
+                    everywhere=True,
                     steps=[(1, BAD)],
                     base=GOOD,
                 ),

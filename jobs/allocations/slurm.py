@@ -19,6 +19,7 @@ from jobs.allocations.base import AllocationError, Handle
 from jobs.allocations.held import seconds_left
 from jobs.allocations.local import LocalHandle
 from jobs.allocations.srun import WITHIN, Srun, StepError
+from jobs.allocations.steps import Steps
 from jobs.program import Program, StartError
 from runs import site as sites
 from runs.manifest import Node, Process
@@ -96,6 +97,7 @@ class SlurmAllocation:
         self._job = os.environ.get("SLURM_JOB_ID", "")
         self._places: list[_Place] = []
         self._srun = Srun(self._site.launcher)
+        self._steps = Steps(self._listed)
         if not self._job:
             raise AllocationError("SLURM_JOB_ID is not set: this run was submitted to Slurm and runs inside a job only")
         self.seconds_left = seconds_left(self._job) if held else None
@@ -196,19 +198,22 @@ class SlurmAllocation:
         """See `jobs.allocations.base.Allocation`."""
         if program.node == 0:
             return local.start(program, env, log)
-        step_name = f"dashcam-{program.name}"
-        known = set(self._steps(step_name))
+        # Another run in the same allocation may have a program of that name.
+        name = f"{program.name}-{env[identity.RUN_VARIABLE]}"
+        known = set(self._steps.named(f"dashcam-{name}"))
         # The tags are for the program over there; the srun here would be taken for it.
         tags = {name: env[name] for name in (identity.RUN_VARIABLE, identity.PROCESS_VARIABLE)}
         export = ",".join(["ALL", *(f"{name}={value}" for name, value in tags.items())])
         first = (sys.executable, "-P", "-m", "jobs.leader", str(int(program.stop_signal)), "--")
         words = (*first, *program.argv) if program.contained else program.argv
-        argv = (*self._step(program.node, program.name), f"--export={export}", *words)
+        argv = (*self._step(program.node, name), f"--export={export}", *words)
         plain = {name: value for name, value in env.items() if name not in tags}
         handle = StepHandle(local.start(dataclasses.replace(program, argv=argv), plain, log), program)
         deadline = time.monotonic() + WITHIN
         while handle.record.step is None and handle.poll() is None:
-            handle.record.step = next((step for step in self._steps(step_name) if step not in known), None)
+            handle.record.step = next(
+                (step for step in self._steps.named(f"dashcam-{name}") if step not in known), None
+            )
             if time.monotonic() > deadline:
                 handle.stop()
                 place = self._places[program.node].name
@@ -216,15 +221,13 @@ class SlurmAllocation:
                     f"{program.name}: Slurm gave it no step on {place} within {WITHIN:.0f} s: "
                     "are the node's CPUs or memory held by another step?"
                 )
-            time.sleep(0.05)
+            time.sleep(0.1)
         return handle
 
-    def _steps(self, name: str) -> list[str]:
+    def _listed(self) -> str:
         # Each component of a heterogeneous job has an id of its own, and steps under it.
         jobs = {os.environ.get(f"SLURM_JOB_ID_HET_GROUP_{place.group}", self._job) for place in self._places}
-        asked = f"--jobs={','.join(sorted(jobs))}"
-        lines = _run(["squeue", "--steps", asked, "--noheader", "--format=%i|%j"]).splitlines()
-        return [step for step, _, step_name in (line.strip().partition("|") for line in lines) if step_name == name]
+        return _run(["squeue", "--steps", f"--jobs={','.join(sorted(jobs))}", "--noheader", "--format=%i|%j"])
 
     def clean(self, scratch: Path) -> None:
         """See `jobs.allocations.base.Allocation`."""

@@ -94,15 +94,22 @@ def test_a_line_that_lacks_a_panel_has_no_hole(count, widths):
 def test_one_figure_of_a_run_that_is_over_is_of_all_of_it():
     """The last value of a load that has stopped says nothing of the run: the title names what is told instead."""
     stat, plain = panels.stat("Rate", "?", "reqps", Q, whole="mean"), panels.stat("Vectors", "?", "short", Q)
-    board = Board("x", "X", "About x.", [Section("", [stat, plain])])
-    live, ended = board.json(View())["panels"], board.json(View(over=True))["panels"]
+    alerts = panels.stat("Alerts", "?", "short", Q, whole="max", everywhere=True)
+    board = Board("x", "X", "About x.", [Section("", [stat, plain, alerts])])
+    live, ended = board.json(View())["panels"], board.json(View(unmeasured=("setup", "warmup")))["panels"]
     told = [(panel["title"], panel["options"]["reduceOptions"]["calcs"]) for panel in (*live, *ended)]
     assert told == [
         ("Rate", ["lastNotNull"]),
         ("Vectors", ["lastNotNull"]),
+        ("Alerts", ["lastNotNull"]),
         ("Rate (mean)", ["mean"]),
         ("Vectors", ["lastNotNull"]),
+        ("Alerts (highest)", ["max"]),
     ]
+    asked = [panel["targets"][0]["expr"] for panel in ended]
+    assert asked[0] == f'({Q.expr}) and on () (max(run_phase{{run_id=~"$run",phase!~"setup|warmup"}}) == 1)'
+    assert asked[1:] == [Q.expr, Q.expr]
+    assert [panel["targets"][0]["expr"] for panel in live] == [Q.expr] * 3
 
 
 def test_dashboard_is_of_today():

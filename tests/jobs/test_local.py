@@ -16,6 +16,7 @@ import pytest
 from prometheus import replay, snapshot
 from runs import seal
 from runs.directory import RunDirectory
+from runs.manifest import Manifest
 from tests.jobs.driver import Driver
 
 pytestmark = [pytest.mark.real, pytest.mark.timing]
@@ -63,6 +64,21 @@ def test_run_is_valid_and_sealed(finished):
     assert manifest["ending"] == "completed"
     assert [phase["name"] for phase in manifest["phases"]] == ["warmup", "steady"]
     assert all(process["stopped_by_us"] for process in manifest["processes"])
+
+
+def test_how_long_its_parts_took(finished):
+    """From the asking to watched targets and the first request, and from the load's end to the seal: in all three."""
+    run = sealed(finished[0])
+    manifest = Manifest.load(run.manifest)
+    took = manifest.timings
+    assert 0 < took["submit_to_targets_up"] < took["submit_to_first_request"]
+    first = pd.read_parquet(run.records)["sent"].min()
+    assert took["submit_to_first_request"] == pytest.approx((first - manifest.created).total_seconds(), abs=0.01)
+    assert took["load_end_to_report"] < took["load_end_to_sealed"]
+    assert json.loads(run.summary.read_bytes())["timings_seconds"] == took
+    page = run.report.read_text()
+    for name in ("submit to targets up", "submit to first request", "load end to sealed"):
+        assert page.count(f"<td>{name}</td>") == 1
 
 
 def test_records_open_in_pandas(finished):

@@ -108,7 +108,7 @@ def test_seal_and_verify(tmp_path):
     """A sealed recording is intact until a file changes, goes, or comes."""
     run = make(tmp_path)
     (run.logs / "a b.log").write_text("x")
-    assert seal.seal(run) == 2
+    assert seal.seal(run, lambda: (run.path / "run.json").write_text("late")) == 2
     assert seal.verify(run).intact
     (run.logs / "a b.log").write_text("y")
     (run.path / "new").write_text("z")

@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from runs import paths
 from runs.document import RecipeError
 from runs.recipe import Recipe
 from runs.remote_write import RemoteWrite
@@ -29,7 +30,6 @@ def test_of_a_recipe():
         ({"password_env": "X"}, "either of them with user"),
         ({"bearer_file": "/a", "bearer_env": "B"}, "give one of"),
         ({"bearer_env": "eyJhbGciOi.s3cret"}, "never the secret itself"),
-        ({"bearer_file": "token"}, "not an absolute path"),
         ({"headers": {"Authorization": "Bearer s3cret"}}, "bearer_file or password_file"),
         ({"labels": {"node": "x"}}, "the run's own"),
         ({"labels": {"a-b": "x"}}, "cannot be set"),
@@ -43,6 +43,12 @@ def test_refused(given, word):
     message = "; ".join(error["msg"] for error in caught.value.errors())
     assert word in message
     assert "s3cret" not in message
+
+
+def test_files_are_those_beside_the_recipe():
+    """A relative path starts at the recipe's file, since the run does not start where that lies."""
+    found = RemoteWrite.model_validate({"url": URL, "bearer_file": "token"}, context={paths.BASE: "/home/me/recipes"})
+    assert found.bearer_file == "/home/me/recipes/token"
 
 
 def test_every_fault_at_once():
