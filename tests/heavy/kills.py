@@ -7,7 +7,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -140,6 +139,10 @@ class Kind:
     warning: int = 20
     goes_on: bool = False
     """The run is not ended by it: it is cancelled some seconds later."""
+    says: str = ""
+    """What its notes must say then."""
+    service: int = 1
+    """The node of the service."""
 
 
 def _role(name: str) -> Callable[[Victim, random.Random], None]:
@@ -159,6 +162,12 @@ def _scancel(*options: str) -> Callable[[Victim, random.Random], None]:
 
 def _all(victim: Victim, _rng: random.Random) -> None:
     kill(*victim.everything())
+
+
+def _step_daemon(victim: Victim, _rng: random.Random) -> None:
+    record = victim.record("service")
+    pids = poll(lambda: [pid for pid, tag in identity.tagged(victim.run.id) if tag == record.name], 30, "no service")
+    kill(parent(pids[0]))
 
 
 def _while_ending(victim: Victim, rng: random.Random) -> None:
@@ -185,17 +194,23 @@ KINDS = (
     Kind("scancel -s KILL of all steps", _scancel("--full", "--signal=KILL")),
     Kind("scontrol requeue", lambda victim, _rng: victim.slurm("scontrol", "requeue", victim.job)),
     Kind("time limit, early warning", lambda *_: None, late=True, limit="00:01:00", warning=25),
-    Kind("time limit, no warning", lambda *_: None, late=True, limit="00:01:00", warning=0),
+    Kind(
+        "time limit, no warning",
+        lambda victim, _rng: victim.slurm("scontrol", "update", f"JobId={victim.job}", "TimeLimit=1"),
+        late=True,
+        warning=1,
+    ),
     Kind("kill -9 supervisor", lambda victim, _rng: kill(victim.supervisor())),
     Kind("kill -9 guard", lambda victim, _rng: kill(victim.guard())),
     Kind("kill -9 slurmstepd", lambda victim, _rng: kill(parent(victim.guard()))),
+    Kind("kill -9 slurmstepd of a step", _step_daemon, steady=True, goes_on=True),
     Kind("kill -9 Prometheus", _role("prometheus")),
     Kind("kill -9 load", _role("load")),
-    Kind("kill -9 sidecar", _role("sidecar"), goes_on=True),
+    Kind("kill -9 sidecar", _role("sidecar"), goes_on=True, says="went on"),
     Kind("kill -9 service", _role("service")),
     Kind("kill -9 all at once", _all),
     Kind("kill -9 all while it ends", _while_ending, steady=True),
-    Kind("node lost", lambda victim, _rng: _node(victim, 1), alone=True, goes_on=True),
+    Kind("node lost", lambda victim, _rng: _node(victim, 1), alone=True, goes_on=True, says="went on", service=0),
     Kind("head lost", lambda victim, _rng: _node(victim, 0), alone=True),
     Kind("Ctrl-C of run", lambda victim, _rng: victim.command.send_signal(signal.SIGINT), "local"),  # type: ignore[union-attr]
     Kind("kill -9 of run", lambda victim, _rng: victim.command.kill(), "local"),  # type: ignore[union-attr]
@@ -203,6 +218,18 @@ KINDS = (
     Kind("kill -9 all at once", _all, "local"),
     Kind("kill -9 all while it ends", _while_ending, "local", steady=True),
 )
+
+
+def recipe(kind: Kind, python: str, nodes: int) -> str:
+    """Return the recipe of a run that will be killed so."""
+    return RECIPE.format(
+        nodes=nodes,
+        node=min(kind.service, nodes - 1),
+        python=python,
+        limit=kind.limit,
+        warning=kind.warning,
+        interval=INTERVAL,
+    )
 
 
 @dataclass
@@ -263,8 +290,6 @@ def carry_out(kind: Kind, victim: Victim, rng: random.Random) -> Row:
     row.moment = ready_to_die(victim, kind, rng)
     killed = time.time()
     kind.strike(victim, rng)
-    if kind.name == "kill -9 all while it ends":
-        killed = time.time()
     if kind.late:
         poll(lambda: ended(victim), 180, "Slurm let the time limit pass", every=0.05)
         killed = time.time()
@@ -297,7 +322,8 @@ def settle(kind: Kind, victim: Victim, row: Row, killed: float) -> RunDirectory 
         time.sleep(2)
         victim.lab.restore(victim.lost_node)
     try:
-        poll(lambda: victim.over() or (first.sealed if again else victim.run.sealed), 150, "", every=0.1)
+        what = lambda: f"it goes on as {victim.manifest.state}, {victim.manifest.reason}"  # noqa: E731
+        poll(lambda: victim.over() or (first.sealed if again else victim.run.sealed), 100, what, every=0.1)
         row.sealed_by = "job" if victim.run.sealed or first.sealed else ""
         row.sealed_after = time.time() - killed
         if victim.lab is not None and not victim.over():
@@ -317,6 +343,18 @@ def settle(kind: Kind, victim: Victim, row: Row, killed: float) -> RunDirectory 
     return found
 
 
+def leftovers(victim: Victim, manifest: Manifest) -> list[str]:
+    """Tell what still runs or lies on node-local disk."""
+    left = [(process.name, process.pid) for process in manifest.processes if _lives(process)]
+    left += [(name, pid) for pid, name in identity.tagged(victim.run.id)]
+    if victim.lab is not None:
+        left += [("job", pid) for pid in victim.lab.processes(victim.job)]
+    wrong = [f"still running: {left}"] if left else []
+    if on_disk := scratch(victim.run):
+        wrong.append(f"left on disk: {', '.join(map(str, on_disk))}")
+    return wrong
+
+
 def judge(victim: Victim, recording: RunDirectory, row: Row, killed: float) -> None:
     """Write down what is not as it must be."""
     for each in {recording.path, victim.run.path}:
@@ -325,14 +363,10 @@ def judge(victim: Victim, recording: RunDirectory, row: Row, killed: float) -> N
             row.wrong.append(f"verify: {verified}")
     manifest = Manifest.load(recording.manifest)
     row.ending = manifest.ending or "none"
-    left = [(process.name, process.pid) for process in manifest.processes if _lives(process)]
-    left += [(name, pid) for pid, name in identity.tagged(victim.run.id)]
-    if victim.lab is not None:
-        left += [("job", pid) for pid in victim.lab.processes(victim.job)]
-    if left:
-        row.wrong.append(f"still running: {left}")
-    if on_disk := scratch(victim.run):
-        row.wrong.append(f"left on disk: {', '.join(map(str, on_disk))}")
+    row.wrong += leftovers(victim, manifest)
+    told = "\n".join([*manifest.notes, manifest.reason])
+    if row.moment.startswith("steady") and row.kind.says not in told:
+        row.wrong.append(f"nothing says that it {row.kind.says}: {told}")
     if recording.live.exists():
         row.wrong.append("secrets are left")
     blocks = snapshot.blocks(recording.tsdb)
@@ -369,8 +403,3 @@ def table(rows: list[Row]) -> str:
 
 def _pair(values: list[float]) -> str:
     return f"{sorted(values)[len(values) // 2]:.1f} / {max(values):.1f}" if values else "-"
-
-
-def python() -> str:
-    """Return the interpreter for a run here."""
-    return sys.executable

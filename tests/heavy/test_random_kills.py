@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +21,7 @@ from tests.lab.errors import poll
 
 pytestmark = pytest.mark.heavy
 
-AT_ONCE = int(os.environ.get("DASHCAM_KILLS_AT_ONCE", "4"))
+AT_ONCE = int(os.environ.get("DASHCAM_KILLS_AT_ONCE", "5"))
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +39,7 @@ def in_slurm(cluster, kind):
     own = copy.copy(cluster)
     own.root = cluster.lab.user_dir()
     recipe = own.root / "kills.yaml"
-    text = kills.RECIPE.format(
-        nodes=2, node=1, python=cluster.python, limit=kind.limit, warning=kind.warning, interval=kills.INTERVAL
-    )
+    text = kills.recipe(kind, cluster.python, nodes=2)
     recipe.write_text(text)
     recipe.chmod(0o644)
     answer = json.loads(own.call("submit", str(recipe), "--json").stdout)
@@ -50,10 +49,7 @@ def in_slurm(cluster, kind):
 def here(place, kind):
     """Start a run on this machine."""
     driver = Driver(place)
-    text = kills.RECIPE.format(
-        nodes=1, node=0, python=kills.python(), limit=kind.limit, warning=kind.warning, interval=kills.INTERVAL
-    )
-    driver.recipe.write_text(text)
+    driver.recipe.write_text(kills.recipe(kind, sys.executable, nodes=1))
     command = driver.start("run", str(driver.recipe))
     path = poll(lambda: next(iter(driver.runs()), None), 60, lambda: f"no run was made: {command.communicate()}")
     return Victim(RunDirectory(path), driver.call, command=command)
