@@ -5,10 +5,13 @@ the program itself has stopped. SIGURG does nothing to whoever does not ask for 
 to its child alone. The child's exit code becomes this one's, 128 + n for signal n.
 """
 
+import os
 import signal
 import subprocess
 import sys
 from types import FrameType
+
+from runs.parent import follow
 
 STOP = signal.SIGURG
 
@@ -30,6 +33,7 @@ def main(argv: list[str]) -> int:
     signal.signal(STOP, stop)
     for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(each, ignore)
+    follow(os.getppid(), STOP)  # its step's daemon: without that nobody would know of the program any more
     try:
         child.append(subprocess.Popen(command))
     except OSError as error:

@@ -204,8 +204,8 @@ class SlurmAllocation:
         # The tags are for the program over there; the srun here would be taken for it.
         tags = {name: env[name] for name in (identity.RUN_VARIABLE, identity.PROCESS_VARIABLE)}
         export = ",".join(["ALL", *(f"{name}={value}" for name, value in tags.items())])
-        first = (sys.executable, "-P", "-m", "jobs.leader", str(int(program.stop_signal)), "--")
-        words = (*first, *program.argv) if program.contained else program.argv
+        first = "jobs.leader" if program.contained else "jobs.follower"
+        words = (sys.executable, "-P", "-m", first, str(int(program.stop_signal)), "--", *program.argv)
         argv = (*self._step(program.node, name), f"--export={export}", *words)
         plain = {name: value for name, value in env.items() if name not in tags}
         handle = StepHandle(local.start(dataclasses.replace(program, argv=argv), plain, log), program)
