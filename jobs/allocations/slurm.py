@@ -21,6 +21,7 @@ from jobs.allocations.local import LocalHandle
 from jobs.allocations.srun import WITHIN, Srun, StepError
 from jobs.allocations.steps import Steps
 from jobs.program import Program, StartError
+from runs import follower
 from runs import site as sites
 from runs.manifest import Node, Process
 from runs.site import Site
@@ -204,8 +205,8 @@ class SlurmAllocation:
         # The tags are for the program over there; the srun here would be taken for it.
         tags = {name: env[name] for name in (identity.RUN_VARIABLE, identity.PROCESS_VARIABLE)}
         export = ",".join(["ALL", *(f"{name}={value}" for name, value in tags.items())])
-        first = "jobs.leader" if program.contained else "jobs.follower"
-        words = (sys.executable, "-P", "-m", first, str(int(program.stop_signal)), "--", *program.argv)
+        first = leader if program.contained else follower
+        words = first.command(program.argv, program.stop_signal)
         argv = (*self._step(program.node, name), f"--export={export}", *words)
         plain = {name: value for name, value in env.items() if name not in tags}
         handle = StepHandle(local.start(dataclasses.replace(program, argv=argv), plain, log), program)

@@ -343,10 +343,21 @@ def settle(kind: Kind, victim: Victim, row: Row, killed: float) -> RunDirectory 
     return found
 
 
+def naming(run: RunDirectory) -> list[int]:
+    """Find processes with the run's id on their command line: helpers, which carry no tag."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if folder.name.isdigit() and run.id.encode() in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return [pid for pid in found if identity.start_ticks(pid) is not None]
+
+
 def leftovers(victim: Victim, manifest: Manifest) -> list[str]:
     """Tell what still runs or lies on node-local disk."""
     left = [(process.name, process.pid) for process in manifest.processes if _lives(process)]
     left += [(name, pid) for pid, name in identity.tagged(victim.run.id)]
+    left += [("a process that names the run", pid) for pid in naming(victim.run)]
     if victim.lab is not None:
         left += [("job", pid) for pid in victim.lab.processes(victim.job)]
     wrong = [f"still running: {left}"] if left else []

@@ -1,4 +1,4 @@
-"""A program of a step ends with the step's daemon, whether it runs natively or in an image."""
+"""A program ends with who started it."""
 
 import os
 import signal
@@ -6,6 +6,9 @@ import subprocess
 import sys
 
 import pytest
+
+from jobs import leader
+from runs import follower
 
 DAEMON = """
 import subprocess, sys
@@ -20,10 +23,10 @@ signal.pause()
 """
 
 
-@pytest.mark.parametrize("first", ["jobs.follower", "jobs.leader"])
+@pytest.mark.parametrize("first", [follower, leader])
 def test_ends_with_its_daemon(first):
     """kill -9 of what started it: the program gets its own stop signal."""
-    words = [sys.executable, "-P", "-m", first, str(int(signal.SIGINT)), "--", sys.executable, "-c", PROGRAM]
+    words = first.command([sys.executable, "-c", PROGRAM], signal.SIGINT)
     with subprocess.Popen([sys.executable, "-c", DAEMON, *words], stdout=subprocess.PIPE, text=True) as daemon:
         pid = int(daemon.stdout.readline())
         daemon.kill()
@@ -36,6 +39,5 @@ def test_ends_with_its_daemon(first):
 
 def test_one_that_is_not_there():
     """It is said, and the code is a shell's."""
-    words = [sys.executable, "-P", "-m", "jobs.follower", "15", "--", "/not/there"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = subprocess.run(follower.command(["/not/there"], 15), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (127, "/not/there cannot be started: No such file or directory\n")
