@@ -7,7 +7,7 @@ from pathlib import Path
 
 KILL_WAIT = 30.0
 """Slurm's default of KillWait (slurm.conf(5)): seconds from its asking a job to end to its SIGKILL."""
-_BYTES_A_SECOND = 6e6
+_BYTES_A_SECOND = 8e6
 """Of write-ahead log that a snapshot makes into a block, on two slow cores: `python -m benchmarks.ending`."""
 _REST = 4.0
 """Seconds that an end takes beside what grows with the series: the load's last answers, records, the page."""
