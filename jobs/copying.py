@@ -18,7 +18,6 @@ class Copier:
         self._shipment = Shipment(data, journal.run.series_copy)
         self._every = min(_MOST, max(_LEAST, interval))
         self._over = threading.Event()
-        self._failed = False
         self._thread = threading.Thread(target=self._go_on, name="copier", daemon=True)
 
     def start(self) -> None:
@@ -32,10 +31,10 @@ class Copier:
         What cannot be copied is noted: the run has its Prometheus yet.
         """
         self._over.set()
-        if not self._thread.is_alive():
+        if not self._thread.is_alive():  # never begun, or ended by a failure
             return False
         self._thread.join()
-        return not self._failed and self._round()
+        return self._round()
 
     def _go_on(self) -> None:
         while not self._over.wait(self._every):
@@ -51,6 +50,5 @@ class Copier:
                 self._journal.note(f"{text}: they live on the node's disk only until the end")
             except OSError:
                 print(text, flush=True)  # noqa: T201 - the supervisor's log
-            self._failed = True
             return False
         return True
