@@ -7,7 +7,7 @@ from typing import Any
 
 from reports import build
 from reports.build import ReportError
-from reports.dashboards import model
+from reports.dashboards import parse
 from runs import seal
 from runs.directory import RunDirectory
 from runs.manifest import Manifest
@@ -33,8 +33,8 @@ def elsewhere(run: RunDirectory, dashboards: Sequence[Path]) -> tuple[dict[str, 
     _intact(run)
     for path in dashboards:
         try:
-            model.read(path)
-        except model.DashboardError as error:
+            parse.read(path)
+        except parse.DashboardError as error:
             raise ReportError(str(error)) from error
     with tempfile.TemporaryDirectory(prefix="dashcam-report-") as scratch:
         _, facts, page = build.rendered(run, Path(scratch), dashboards)

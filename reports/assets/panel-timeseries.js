@@ -138,7 +138,7 @@
       cells[index] = make("td", "number now", "");
       row.append(cells[index]);
     }
-    return { table, tell: (index) => series.forEach((one, place) => cells[place] && (cells[place].textContent = index === null || index === undefined || one.v[index] === null ? "" : units.text(one.v[index], fields[one.f]))) };
+    return { table, tell: (index) => series.forEach((one, place) => cells[place] && (cells[place].textContent = index === null || index === undefined || one.v[index] === null ? "" : units.text(one.y ? -one.v[index] : one.v[index], fields[one.f]))) };
   }
 
   function draw(element, panel, board) {

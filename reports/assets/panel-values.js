@@ -101,7 +101,7 @@
       words.textContent = text;
       svg.append(words);
       one.append(svg);
-      if (body.items.length > 1 || item.n !== panel.t) one.append(make("span", "gauge-name", item.n));
+      if (item.n && (body.items.length > 1 || item.n !== panel.t)) one.append(make("span", "gauge-name", item.n));
       box.append(one);
     });
     element.append(box);
@@ -123,8 +123,10 @@
       track.append(fill);
       const value = make("span", "bar-value", units.text(item.v, field));
       value.style.color = colours.readable(colour);
-      const name = make("span", "bar-name", item.n);
-      name.title = item.n;
+      // A bucket of a histogram is called by its bounds.
+      const words = Array.isArray(item.n) ? item.n.map((bound) => units.text(bound, fields[item.b], 4)).join(" to ") : item.n;
+      const name = make("span", "bar-name", words);
+      name.title = words;
       row.append(name, track, value);
       box.append(row);
     });

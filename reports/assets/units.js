@@ -16,19 +16,30 @@
     s: of(TIME, ""), ms: of(TIME, "", 1e-3), "µs": of(TIME, "", 1e-6), us: of(TIME, "", 1e-6), ns: of(TIME, "", 1e-9),
     m: of(TIME, "", 60), h: of(TIME, "", 3600), d: of(TIME, "", 86400), timeticks: of(TIME, "", 0.01),
     bytes: of(IEC, "B"), decbytes: of(SI, "B"), bits: of(IEC, "b"), decbits: of(SI, "b"),
-    kbytes: of(IEC, "B", 2 ** 10), mbytes: of(IEC, "B", 2 ** 20), gbytes: of(IEC, "B", 2 ** 30), tbytes: of(IEC, "B", 2 ** 40),
-    deckbytes: of(SI, "B", 1e3), decmbytes: of(SI, "B", 1e6), decgbytes: of(SI, "B", 1e9), dectbytes: of(SI, "B", 1e12),
+    kbytes: of(IEC, "B", 2 ** 10), mbytes: of(IEC, "B", 2 ** 20), gbytes: of(IEC, "B", 2 ** 30), tbytes: of(IEC, "B", 2 ** 40), pbytes: of(IEC, "B", 2 ** 50),
+    deckbytes: of(SI, "B", 1e3), decmbytes: of(SI, "B", 1e6), decgbytes: of(SI, "B", 1e9), dectbytes: of(SI, "B", 1e12), decpbytes: of(SI, "B", 1e15),
     Bps: of(SI, "B/s"), binBps: of(IEC, "B/s"), bps: of(SI, "b/s"), binbps: of(IEC, "b/s"), pps: of(SI, "p/s"),
-    KBs: of(SI, "B/s", 1e3), MBs: of(SI, "B/s", 1e6), GBs: of(SI, "B/s", 1e9), KiBs: of(IEC, "B/s", 2 ** 10), MiBs: of(IEC, "B/s", 2 ** 20), GiBs: of(IEC, "B/s", 2 ** 30),
-    Kbits: of(SI, "b/s", 1e3), Mbits: of(SI, "b/s", 1e6), Gbits: of(SI, "b/s", 1e9),
     cps: count("c/s"), ops: count("ops/s"), reqps: count("req/s"), rps: count("rd/s"), wps: count("wr/s"), iops: count("io/s"), eps: count("evt/s"), mps: count("msg/s"), recps: count("rec/s"), rowsps: count("rows/s"),
     cpm: count("c/min"), opm: count("ops/min"), reqpm: count("req/min"), rpm: count("rd/min"), wpm: count("wr/min"),
-    watt: of(SMALL, "W"), kwatt: of(SMALL, "W", 1e3), mwatt: of(SMALL, "W", 1e-3), voltamp: of(SI, "VA"), volt: of(SMALL, "V"), mvolt: of(SMALL, "V", 1e-3), amp: of(SMALL, "A"), mamp: of(SMALL, "A", 1e-3),
-    joule: of(SMALL, "J"), watth: of(SI, "Wh"), kwatth: of(SI, "Wh", 1e3), kwatthr: of(SI, "Wh", 1e3),
-    hertz: of(SMALL, "Hz"), rothz: of(SMALL, "Hz"), rotrpm: of(null, " rpm"), flops: of(SI, "FLOP/s"), mflops: of(SI, "FLOP/s", 1e6), gflops: of(SI, "FLOP/s", 1e9),
-    celsius: of(null, " °C"), fahrenheit: of(null, " °F"), kelvin: of(null, " K"), lengthm: of(SMALL, "m"), degree: of(null, "°"),
+    watt: of(SMALL, "W"), kwatt: of(SMALL, "W", 1e3), megwatt: of(SMALL, "W", 1e6), gwatt: of(SMALL, "W", 1e9), mwatt: of(SMALL, "W", 1e-3), Wm2: of(SMALL, "W/m²"),
+    voltamp: of(SI, "VA"), kvoltamp: of(SI, "VA", 1e3), volt: of(SMALL, "V"), kvolt: of(SMALL, "V", 1e3), mvolt: of(SMALL, "V", 1e-3), amp: of(SMALL, "A"), kamp: of(SMALL, "A", 1e3), mamp: of(SMALL, "A", 1e-3),
+    dBm: of(SMALL, "dBm"), ohm: of(SMALL, "Ω"), kohm: of(SMALL, "Ω", 1e3), farad: of(SMALL, "F"), henry: of(SMALL, "H"), amph: of(SMALL, "Ah"),
+    joule: of(SMALL, "J"), ev: of(SMALL, "eV"), watth: of(SI, "Wh"), kwatth: of(SI, "Wh", 1e3), kwatthr: of(SI, "Wh", 1e3),
+    hertz: of(SMALL, "Hz"), rothz: of(SMALL, "Hz"), rotrpm: of(null, " rpm"), rotrads: of(null, " rad/s"), rotdegs: of(null, " °/s"),
+    flops: of(SI, "FLOP/s"), mflops: of(SI, "FLOP/s", 1e6), gflops: of(SI, "FLOP/s", 1e9), tflops: of(SI, "FLOP/s", 1e12), pflops: of(SI, "FLOP/s", 1e15), Hs: of(SI, "H/s"),
+    celsius: of(null, " °C"), fahrenheit: of(null, " °F"), kelvin: of(null, " K"), degree: of(null, "°"), radian: of(null, " rad"),
+    lengthm: of(SMALL, "m"), lengthmm: of(SMALL, "m", 1e-3), lengthkm: of(SMALL, "m", 1e3), massg: of(SMALL, "g"), masskg: of(SMALL, "g", 1e3), accMS2: of(null, " m/s²"), velocityms: of(null, " m/s"), litre: of(SMALL, "L"), pressurehpa: of(null, " hPa"), pressurebar: of(SMALL, "bar"),
     currencyUSD: { steps: SI, word: "", times: 1, before: "$" }, currencyEUR: { steps: SI, word: "", times: 1, before: "€" },
   };
+  // Rates that are given in thousands or 1024ths: KBs, KiBs, Kbits, Kibits, ... of bytes and bits each second.
+  ["K", "M", "G", "T", "P"].forEach((letter, index) => {
+    for (const [tail, word] of [["Bs", "B/s"], ["bits", "b/s"]]) {
+      UNITS[letter + tail] = of(SI, word, 1000 ** (index + 1));
+      UNITS[letter + "i" + tail] = of(IEC, word, 1024 ** (index + 1));
+    }
+  });
+  for (const [code, sign] of Object.entries({ GBP: "£", JPY: "¥", INR: "₹", KRW: "₩", CHF: "CHF ", PLN: "zł ", BTC: "฿", RUB: "₽", SEK: "kr ", DKK: "kr ", NOK: "kr " })) UNITS["currency" + code] = { steps: SI, word: "", times: 1, before: sign };
+  const PREFIXES = { f: 1e-15, p: 1e-12, n: 1e-9, "μ": 1e-6, "µ": 1e-6, m: 1e-3, k: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15, E: 1e18, Z: 1e21, Y: 1e24 };
   const BOOLEANS = { bool: ["True", "False"], bool_yes_no: ["Yes", "No"], bool_on_off: ["On", "Off"] };
 
   function unit(id) {
@@ -37,7 +48,7 @@
     const tail = id.slice(colon + 1).trim();
     const made = {
       suffix: () => of(null, tail ? " " + tail : ""), prefix: () => ({ steps: null, word: "", times: 1, before: tail }), count: () => count(tail),
-      si: () => of(SMALL, tail.replace(/^[mkMGTµn](?=.)/, "")), currency: () => ({ steps: SI, word: "", times: 1, before: tail }),
+      si: () => (Object.hasOwn(PREFIXES, tail[0]) ? of(SMALL, tail.slice(1), PREFIXES[tail[0]]) : of(SMALL, tail)), currency: () => ({ steps: SI, word: "", times: 1, before: tail }),
     }[id.slice(0, Math.max(0, colon))];
     return made ? made() : of(null, " " + id); // Grafana puts a unit that it does not know behind the number
   }
@@ -70,8 +81,11 @@
   function plain(value, id, decimals, digits) {
     if (typeof value !== "number") return String(value);
     if (Object.hasOwn(BOOLEANS, id)) return BOOLEANS[id][value ? 0 : 1];
+    if (id.startsWith("bool:")) return id.slice(5).split("/")[value ? 0 : 1] ?? "";
+    if (id === "hex" || id === "hex0x") return (value < 0 ? "-" : "") + (id === "hex" ? "" : "0x") + Math.abs(Math.round(value)).toString(16).toUpperCase();
+    if (id === "sci") return value.toExponential(decimals ?? 2);
     if (id.startsWith("dateTime") || id.startsWith("time:")) return moment(value);
-    if (["dtdurations", "dthms", "clocks"].includes(id)) return duration(value);
+    if (["dtdurations", "dthms", "dtdhms", "clocks"].includes(id)) return duration(value);
     if (["dtdurationms", "clockms"].includes(id)) return duration(value / 1000);
     const found = unit(id);
     const scaled = value * found.times;

@@ -11,7 +11,7 @@ from reports.dashboards.fields import Wire
 from reports.dashboards.frames import legend
 from reports.dashboards.interpolate import Scope
 from reports.dashboards.model import Annotation
-from reports.dashboards.sources import foreign
+from reports.dashboards.sources import Sources
 from reports.dashboards.steps import step
 
 MOST_BANDS = 100
@@ -20,11 +20,11 @@ _PHASES = "run_phase"
 """The page shades the phases of the manifest, whose edges are exact; the series has them to a scrape."""
 
 
-def bands(annotations: Sequence[Annotation], asker: Asker, scope: Scope) -> list[Wire]:
+def bands(annotations: Sequence[Annotation], asker: Asker, scope: Scope, known: Sources) -> list[Wire]:
     """Return stretches: n name, from and to (UTC seconds), c colour. One that cannot be asked is left out."""
     found: list[Wire] = []
     for one in annotations:
-        if foreign(one.source) is None and _PHASES not in promql.metrics(one.expr):
+        if known.foreign(one.source) is None and _PHASES not in promql.metrics(one.expr):
             found += _of(one, asker, scope)
     return found[:MOST_BANDS]
 

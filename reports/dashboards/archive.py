@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus.origins import RULED
-from reports.dashboards import encode, model
+from reports.dashboards import encode, parse
 from reports.dashboards.ask import Asker, AskError
-from reports.dashboards.draw import Drawn, Run, draw
-from reports.dashboards.model import DashboardError
+from reports.dashboards.draw import FAULT, Drawn, draw
+from reports.dashboards.parse import DashboardError
+from reports.dashboards.reasons import Run
 from reports.dashboards.steps import Range
 from reports.scrapes import Recorded
 from reports.sources import Source
@@ -55,9 +56,11 @@ def gather(
     broken: list[str] = []
     for path in files:
         try:
-            drawn.append(draw(model.read(path), asker, run))
+            drawn.append(draw(parse.read(path), asker, run))
         except DashboardError as error:
             broken.append(str(error))
+        except Exception as error:  # noqa: BLE001 - a fault of ours in one dashboard must not cost a run its report
+            broken.append(f"{path.name}: {FAULT} ({type(error).__name__}: {error})")
     return Boards(tuple(drawn), tuple(broken))
 
 

@@ -52,11 +52,12 @@ class Asker:
             )
         return self._kept[key]
 
-    def instant(self, expression: str) -> Sequence[Series]:
-        """Return the answer at the end of the span."""
-        key = (expression,)
+    def instant(self, expression: str, at: float | None = None) -> Sequence[Series]:
+        """Return the answer at a moment, UTC seconds: the end of the span where none is given."""
+        moment = self.span.end if at is None else at
+        key = (expression, moment)
         if key not in self._kept:
-            self._kept[key] = self._ask(expression, lambda recorded: recorded.query(expression, self.span.end))
+            self._kept[key] = self._ask(expression, lambda recorded: recorded.query(expression, moment))
         return self._kept[key]
 
     def label_values(self, label: str, selector: str = "") -> list[str]:

@@ -1,13 +1,16 @@
 """How a field is shown: Grafana's fieldConfig, its overrides applied, its older mappings made new."""
 
+import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reports.dashboards import reducers, regex
 from reports.dashboards.interpolate import Scope
 from reports.dashboards.reading import mapping, mappings, number, text
 from reports.dashboards.reading import texts as as_texts
+from reports.statistics import Floats
 
 Wire = dict[str, Any]
 """What the page is told, in short keys: see `Field.wire`."""
@@ -22,6 +25,7 @@ class Subject:
     kind: str
     ref: str
     labels: Mapping[str, str]
+    values: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ def of(defaults: Mapping[str, Any], overrides: Sequence[Mapping[str, Any]], subj
     flat = {key: value for key, value in defaults.items() if key != "custom"}
     flat |= {f"custom.{key}": value for key, value in mapping(defaults.get("custom")).items()}
     for override in overrides:
-        if _matches(mapping(override.get("matcher")), subject, scope):
+        if matches(mapping(override.get("matcher")), subject, scope):
             found = override.get("properties")
             for one in found if isinstance(found, list) else ():
                 flat[text(mapping(one).get("id"))] = mapping(one).get("value")
@@ -99,17 +103,16 @@ def _title(template: str, subject: Subject, scope: Scope) -> str:
     return scope.words(template)
 
 
-def _matches(matcher: Mapping[str, Any], subject: Subject, scope: Scope) -> bool:
+def matches(matcher: Mapping[str, Any], subject: Subject, scope: Scope) -> bool:
+    """Tell whether an override is for a column."""
     test = _MATCHERS.get(text(matcher.get("id")))
     return test is not None and test(matcher.get("options"), subject, scope)
 
 
 def pattern(written: str) -> re.Pattern[str] | None:
     """Read a regular expression as Grafana writes it, /.../flags or bare; None where it cannot be read."""
-    match = re.fullmatch(r"/(.*)/([a-z]*)", written, re.DOTALL)
-    body, flags = (match[1], match[2]) if match else (f"^{written}$", "")
     try:
-        return re.compile(re.sub(r"\(\?<(?![=!])", "(?P<", body), re.IGNORECASE if "i" in flags else 0)
+        return regex.compiled(written, whole=True)
     except re.error:
         return None
 
@@ -128,15 +131,48 @@ def _by_names(options: object, subject: Subject, _scope: Scope) -> bool:
     return among != (mapping(options).get("mode") == "exclude")
 
 
+def _by_value(options: object, subject: Subject, _scope: Scope) -> bool:
+    """Compare a calculation over the values of a column."""
+    wanted = mapping(options)
+    compare = _COMPARE.get(text(wanted.get("op")))
+    if compare is None or subject.values is None or subject.kind != "number":
+        return False
+    found = reducers.reduce(text(wanted.get("reducer")), subject.values)
+    return found is not None and compare(found, number(wanted.get("value")))
+
+
+_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le, "eq": operator.eq, "neq": operator.ne,
+}  # fmt: skip
 _MATCHERS: Mapping[str, Callable[[object, Subject, Scope], bool]] = {
     "byName": _by_name,
     "byRegexp": _by_regexp,
     "byNames": _by_names,
     "byFrameRefID": lambda options, subject, _scope: text(options) == subject.ref,
     "byType": lambda options, subject, _scope: text(options) == subject.kind,
+    "byTypes": lambda options, subject, _scope: subject.kind in as_texts(options),
+    "byValue": _by_value,
+    "byRegexpOrNames": lambda options, subject, scope: (
+        subject.title in as_texts(mapping(options).get("names"))
+        or _by_regexp(mapping(options).get("pattern"), subject, scope)
+    ),
+    "anyMatch": lambda options, subject, scope: any(matches(one, subject, scope) for one in mappings(options)),
+    "allMatch": lambda options, subject, scope: all(matches(one, subject, scope) for one in mappings(options)),
     "numeric": lambda _options, subject, _scope: subject.kind == "number",
     "time": lambda _options, subject, _scope: subject.kind == "time",
 }
+
+
+def unknown(overrides: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what is to be said of overrides whose matchers are not known here, or cannot be read."""
+    found: list[str] = []
+    for matcher in (mapping(one.get("matcher")) for one in overrides if one.get("properties")):
+        name, options = text(matcher.get("id")), text(matcher.get("options"))
+        if name and name not in _MATCHERS:
+            found.append(f"an override by {name} is not applied")
+        elif name == "byRegexp" and pattern(options) is None:
+            found.append(f"the override for {options} is not applied: that regular expression is not read here")
+    return list(dict.fromkeys(found))
 
 
 def _thresholds(found: Mapping[str, Any]) -> tuple[str, tuple[tuple[float | None, str], ...]]:
@@ -157,7 +193,7 @@ def _mappings(found: object) -> Iterator[tuple[Any, ...]]:
                 yield "v", value, text(mapping(entry).get("text")) or None, text(mapping(entry).get("color")) or None
         elif kind == "range":
             yield ("r", [_bound(options.get("from")), _bound(options.get("to"))], *words)
-        elif kind == "regex":
+        elif kind == "regex" and not regex.slow(text(options.get("pattern"))):
             yield ("x", text(options.get("pattern")), *words)
         elif kind == "special":
             yield ("s", text(options.get("match")), *words)
@@ -172,5 +208,7 @@ def _old_mapping(one: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
         yield "s", "null", words, None
     elif text(one.get("value")):
         yield "v", text(one.get("value")), words, None
+    elif text(one.get("from")) == text(one.get("to")) == "null":
+        yield "s", "null", words, None
     elif text(one.get("from")):
         yield "r", [_bound(one.get("from")), _bound(one.get("to"))], words, None

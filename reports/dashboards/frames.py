@@ -113,7 +113,8 @@ def _table(target: Target, found: Sequence[Series], *, alone: bool) -> Frame:
 
 def _names(target: Target, found: Sequence[Series], scope: Scope) -> list[str]:
     if target.legend and target.legend != "__auto":
-        return [scope.words(legend(target.legend, series.labels)) for series in found]
+        names = [scope.words(legend(target.legend, series.labels)) for series in found]
+        return [name or _full(series.labels) or target.expr for name, series in zip(names, found, strict=True)]
     if target.legend == "__auto":
         varying = [
             label

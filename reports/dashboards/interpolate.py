@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 _PLACES = re.compile(r"\$(\w+)|\[\[(\w+?)(?::(\w+))?\]\]|\$\{(\w+)(?:\.[^:^}]+)?(?::([^}]+))?\}")
+_EQUAL = re.compile(r"(?<![=!<>])(!?=)(\s*\"(?:\$|\$\{|\[\[)(\w+)(?:\}|\]\])?\")")
+"""A label that equals a variable and nothing else."""
 _SPECIAL = re.compile(r"[$^*{}\[\]'+?.()|\\]")
 
 
@@ -49,6 +51,23 @@ class Scope:
     def query(self, text: str) -> str:
         """Fill a PromQL expression: several values become a regular expression."""
         return self._fill(text, _promql)
+
+    def regular(self, text: str) -> tuple[str, list[str]]:
+        """Make `label="$x"` match any value where x has several; returns the expression, and the names of such x.
+
+        As it is written it would match no series: Grafana's reader would choose one value, a page's cannot.
+        """
+        found: list[str] = []
+
+        def one(match: re.Match[str]) -> str:
+            name = match[3]
+            chosen = self.chosen.get(name)
+            if chosen is None or not (chosen.instead or (chosen.several and len(chosen.values) > 1)):
+                return match[0]
+            found.append(name)
+            return ("!~" if match[1] == "!=" else "=~") + match[2]
+
+        return _EQUAL.sub(one, text), list(dict.fromkeys(found))
 
     def words(self, text: str) -> str:
         """Fill a title or a legend."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from reports.dashboards.interpolate import Scope
 from reports.dashboards.model import COLUMNS, Dashboard, Panel, Row
 
+MOST_PANELS = 1000
+"""Of a dashboard; more, which repeats of repeats make, no page can hold."""
 MOST_REPEATS = 16
 """Copies of a repeated panel or row that are drawn; more are told of."""
 
@@ -29,10 +31,14 @@ class Section:
 
 def arrange(dashboard: Dashboard, scope: Scope) -> Iterator[Section]:
     """Yield the rows with their panels, repeats made."""
+    left = MOST_PANELS
     for row in dashboard.rows:
         for inside, more in _scopes(row.repeat, scope):
-            panels = tuple(_placed(row, inside))
+            placed = tuple(_placed(row, inside))
+            panels, left = placed[:left], left - min(left, len(placed))
             title = inside.words(row.title) + (f" ({more} more are not drawn)" if more else "")
+            if len(panels) < len(placed):
+                title += f" ({len(placed) - len(panels)} panels are not drawn: a dashboard has {MOST_PANELS} at most)"
             if panels or row.title:
                 yield Section(title, row.collapsed, panels)
 

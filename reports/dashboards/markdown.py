@@ -10,9 +10,9 @@ from typing import Any
 
 _INLINE = re.compile(
     r"`([^`]+)`|\*\*(.+?)\*\*|__(.+?)__|(?<![\w*])\*([^*\s][^*]*)\*|(?<!\w)_([^_\s][^_]*)_(?!\w)"
-    r"|!?\[([^\]]*)\]\(([^)\s]+)[^)]*\)|<(https?://[^>\s]+)>"
+    r"|!?\[([^\]]{0,500})\]\(([^)\s]{1,2000})(?:\s[^)]{0,500})?\)|<(https?://[^>\s]{1,2000})>"
 )
-_BEGINS = re.compile(r"\s*([-*+]|\d+[.)]|#{1,6}|>|```)\s*")
+_BEGINS = re.compile(r"\s*([-*+|]|\d+[.)]|#{1,6}|>|```)\s*")
 """What ends a paragraph."""
 Tree = list[Any]
 
@@ -31,8 +31,8 @@ def _block(lines: list[str], found: Tree) -> None:
     if line.strip().startswith("```"):
         found.append(["pre", "\n".join(_taken(lines, lambda one: not one.strip().startswith("```")))])
         del lines[:1]
-    elif match := re.match(r"(#{1,6})\s+(.*?)\s*#*$", line):
-        found.append([f"h{min(4, len(match[1]))}", *inline(match[2])])
+    elif match := re.match(r"(#{1,6})\s+(.*)", line):
+        found.append([f"h{min(4, len(match[1]))}", *inline(match[2].rstrip().rstrip("#").rstrip())])
     elif re.fullmatch(r"\s*([-*_])(\s*\1){2,}\s*", line):
         found.append(["hr"])
     elif match := re.match(r"\s*(?:([-*+])|\d+[.)])\s+(.*)", line):
@@ -40,6 +40,9 @@ def _block(lines: list[str], found: Tree) -> None:
         if not found or found[-1][0] != tag:
             found.append([tag])
         found[-1].append(["li", *inline(match[2])])
+    elif line.lstrip().startswith("|"):  # a table, as it is written
+        rows = [line, *_taken(lines, lambda one: one.lstrip().startswith("|"))]
+        found.append(["pre", "\n".join(plain(row).strip() for row in rows if re.search(r"[^\s|:-]", row))])
     elif line.lstrip().startswith(">"):
         found.append(["blockquote", *inline(line.lstrip()[1:].strip())])
     elif line.strip():

@@ -1,24 +1,14 @@
-"""Grafana's classic dashboard JSON as frozen values: read leniently, since exports differ by release and by hand.
+"""A dashboard as frozen values, named after Grafana's classic JSON model:
 
-What has another type than Grafana writes is taken as not there. Field names follow Grafana's JSON model:
 https://grafana.com/docs/grafana/latest/dashboards/build-dashboards/view-dashboard-json-model/
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
-
-from reports.dashboards import legacy
-from reports.dashboards.reading import mapping, mappings, number, text, texts, whole
 
 COLUMNS = 24
 """Columns of Grafana's grid."""
-
-
-class DashboardError(Exception):
-    """A file is no dashboard that can be read; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +23,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Target:
-    """A query of a panel. `source` is its data source: a type, a uid, or a name, as written."""
+    """A query of a panel. `source` is its data source: a type, a uid, or a name, as written.
+
+    `both` where Grafana asks it twice, over the range and at its end; `other` where it is no PromQL.
+    """
 
     ref: str
     expr: str
@@ -45,11 +38,16 @@ class Target:
     hidden: bool = False
     source: Mapping[str, Any] = field(default_factory=dict)
     panel: int | None = None
+    both: bool = False
+    other: bool = False
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel. `defaults` and `overrides` are its fieldConfig; `library` names a library panel that is not at hand."""
+    """A panel. `defaults` and `overrides` are its fieldConfig; `library` names a library panel that is not at hand.
+
+    `time` is a range of its own (`timeFrom`), `shift` how far back it looks (`timeShift`): Grafana's words, or "".
+    """
 
     number: int
     kind: str
@@ -68,6 +66,8 @@ class Panel:
     vertical: bool = False
     most_a_row: int = 4
     library: str = ""
+    time: str = ""
+    shift: str = ""
     notes: tuple[str, ...] = ()
 
     def at(self, **place: int) -> "Panel":
@@ -101,6 +101,7 @@ class Variable:
     current: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     hidden: bool = False
+    source: Mapping[str, Any] = field(default_factory=dict)
     auto: bool = False
     auto_count: int = 30
     auto_min: str = "10s"
@@ -121,7 +122,7 @@ class Annotation:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """A dashboard."""
+    """A dashboard. `inputs` are the types of the data sources that who imports it is asked for, by their names."""
 
     uid: str
     title: str
@@ -129,163 +130,10 @@ class Dashboard:
     rows: tuple[Row, ...]
     variables: tuple[Variable, ...] = ()
     annotations: tuple[Annotation, ...] = ()
+    inputs: Mapping[str, str] = field(default_factory=dict)
     file: str = ""
 
     @property
     def panels(self) -> Iterator[Panel]:
         """All panels, row by row."""
         return (panel for row in self.rows for panel in row.panels)
-
-
-def read(path: Path) -> Dashboard:
-    """Read a file. Raises DashboardError."""
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise DashboardError(f"{path.name} is no JSON that can be read: {error}") from error
-    try:
-        return replace(parse(document), file=path.name)
-    except DashboardError as error:
-        raise DashboardError(f"{path.name}: {error}") from error
-
-
-def parse(document: object) -> Dashboard:
-    """Read a dashboard, also as Grafana's API wraps it. Raises DashboardError."""
-    outer = mapping(document)
-    inner = mapping(outer.get("dashboard")) or mapping(outer.get("spec")) or outer
-    if "elements" in inner and "layout" in inner:
-        raise DashboardError("it has Grafana's schema v2, which is not read: export it as `Classic` JSON")
-    inner = legacy.modern(inner)
-    if not isinstance(inner.get("panels"), list):
-        raise DashboardError("it has no `panels`: it is no Grafana dashboard, or an empty one")
-    library = mapping(inner.get("__elements"))
-    return Dashboard(
-        uid=text(inner.get("uid")),
-        title=text(inner.get("title")) or "untitled",
-        description=text(inner.get("description")),
-        rows=tuple(_rows(inner["panels"], library)),
-        variables=tuple(_variable(one) for one in mappings(mapping(inner.get("templating")).get("list"))),
-        annotations=tuple(_annotations(inner)),
-    )
-
-
-def _rows(panels: object, library: Mapping[str, Any]) -> Iterator[Row]:
-    """Yield rows: a row panel holds those under it where it is collapsed, else they follow it."""
-    title, collapsed, repeat, mine = "", False, "", list[Panel]()
-    begun = False
-    for one in sorted(mappings(panels), key=_order):
-        if one.get("type") != "row":
-            mine.append(_panel(one, library))
-            continue
-        if begun or mine:
-            yield Row(title, tuple(mine), collapsed, repeat)
-        begun = True
-        title, collapsed, repeat = text(one.get("title")), one.get("collapsed") is True, text(one.get("repeat"))
-        mine = [_panel(inside, library) for inside in sorted(mappings(one.get("panels")), key=_order)]
-    if begun or mine:
-        yield Row(title, tuple(mine), collapsed, repeat)
-
-
-def _order(one: Mapping[str, Any]) -> tuple[float, float]:
-    place = mapping(one.get("gridPos"))
-    return number(place.get("y")), number(place.get("x"))
-
-
-def _panel(one: Mapping[str, Any], library: Mapping[str, Any]) -> Panel:
-    found = mapping(one.get("libraryPanel"))
-    name = text(found.get("name")) or text(found.get("uid"))
-    if found and not one.get("targets"):
-        model = mapping(mapping(library.get(text(found.get("uid")))).get("model")) or mapping(found.get("model"))
-        one, name = ({**model, **one, "type": model.get("type")}, "") if model else (one, name)
-    else:
-        name = ""
-    one, notes = legacy.panel(one)
-    config, place = mapping(one.get("fieldConfig")), mapping(one.get("gridPos"))
-    width = min(COLUMNS, max(1, whole(place.get("w"), 12)))
-    return Panel(
-        number=whole(one.get("id")),
-        kind=text(one.get("type")),
-        title=text(one.get("title")),
-        description=text(one.get("description")),
-        place=Place(
-            min(COLUMNS - width, max(0, whole(place.get("x")))),
-            max(0, whole(place.get("y"))),
-            width,
-            min(60, max(1, whole(place.get("h"), 8))),
-        ),
-        targets=tuple(
-            _target(target, chr(65 + index % 26)) for index, target in enumerate(mappings(one.get("targets")))
-        ),
-        source=_source(one.get("datasource")),
-        defaults=mapping(config.get("defaults")),
-        overrides=tuple(mappings(config.get("overrides"))),
-        options=mapping(one.get("options")),
-        transformations=tuple(t for t in mappings(one.get("transformations")) if t.get("disabled") is not True),
-        points=whole(one.get("maxDataPoints")) or None,
-        interval=text(one.get("interval")),
-        repeat=text(one.get("repeat")),
-        vertical=one.get("repeatDirection") == "v",
-        most_a_row=min(COLUMNS, max(1, whole(one.get("maxPerRow"), 4))),
-        library=name,
-        notes=tuple(notes),
-    )
-
-
-def _target(one: Mapping[str, Any], ref: str) -> Target:
-    expr = one.get("expr")
-    return Target(
-        ref=text(one.get("refId")) or ref,
-        expr=expr if isinstance(expr, str) else "",
-        legend=text(one.get("legendFormat")),
-        instant=one.get("instant") is True and one.get("range") is not True,
-        format=text(one.get("format")) or "time_series",
-        interval=text(one.get("interval")),
-        factor=max(1, whole(one.get("intervalFactor"), 1)),
-        hidden=one.get("hide") is True,
-        source=_source(one.get("datasource")),
-        panel=whole(one.get("panelId")) or None,
-    )
-
-
-def _source(value: object) -> Mapping[str, Any]:
-    return {"name": value} if isinstance(value, str) else mapping(value)
-
-
-def _variable(one: Mapping[str, Any]) -> Variable:
-    query, current = one.get("query"), mapping(one.get("current"))
-    inner = mapping(query)
-    return Variable(
-        name=text(one.get("name")),
-        kind=text(one.get("type")),
-        label=text(one.get("label")),
-        query=text(query) or text(inner.get("query")) or text(one.get("definition")),
-        regex=text(one.get("regex")),
-        sort=whole(one.get("sort")),
-        multi=one.get("multi") is True,
-        include_all=one.get("includeAll") is True,
-        all_value=text(one.get("allValue")),
-        current=texts(current.get("value")),
-        options=tuple(
-            text(option.get("value")) for option in mappings(one.get("options")) if option.get("value") != "$__all"
-        ),
-        hidden=one.get("hide") == 2,
-        auto=one.get("auto") is True,
-        auto_count=max(1, whole(one.get("auto_count"), 30)),
-        auto_min=text(one.get("auto_min")) or "10s",
-    )
-
-
-def _annotations(inner: Mapping[str, Any]) -> Iterator[Annotation]:
-    for one in mappings(mapping(inner.get("annotations")).get("list")):
-        target = mapping(one.get("target"))
-        expr = text(one.get("expr")) or text(target.get("expr"))
-        if expr and one.get("enable") is not False:
-            yield Annotation(
-                name=text(one.get("name")),
-                expr=expr,
-                title=text(one.get("titleFormat")) or text(target.get("legendFormat")),
-                text=text(one.get("textFormat")),
-                color=text(one.get("iconColor")),
-                step=text(one.get("step")) or text(target.get("interval")),
-                source=_source(one.get("datasource")),
-            )

@@ -13,7 +13,8 @@ def text(value: object) -> str:
     """Return a text, or ""."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    return value if isinstance(value, str) else ""
+    # Half a surrogate pair, which JSON can write, is no text that a file or an address can hold.
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def number(value: object, default: float = 0.0) -> float:

@@ -53,7 +53,8 @@ class Step:
 
 def step(span: Range, points: int, least: str = "", factor: int = 1) -> Step:
     """Return the step of a query that may give `points` points; `least` is the panel's or the query's own interval."""
-    scrape = duration(least.lstrip(">")) or span.interval
+    least = re.sub(r"[<>\s]", "", least)
+    scrape = duration(f"{least}s" if least.isdecimal() else least) or span.interval  # a bare number is seconds
     width = max(rounded(span.seconds / max(1, points)), scrape)
     width = max(width * factor, rounded(span.seconds / _MOST_POINTS))
     first, last = (math.floor(round(moment / width, 6)) for moment in (span.start, span.end))

@@ -8,9 +8,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from reports.dashboards import regex
 from reports.dashboards.ask import Asker, AskError
 from reports.dashboards.interpolate import Chosen, Scope
 from reports.dashboards.model import Variable
+from reports.dashboards.sources import Sources
 from reports.dashboards.steps import duration, step, words
 
 ALL = "$__all"
@@ -29,15 +31,17 @@ class Told:
     hidden: bool = False
 
 
-def resolve(variables: Sequence[Variable], asker: Asker, own: Mapping[str, str]) -> list[Told]:
+def resolve(
+    variables: Sequence[Variable], asker: Asker, own: Mapping[str, str], known: Sources | None = None
+) -> list[Told]:
     """Give each variable its values; later ones may use earlier ones, and earlier ones later ones."""
-    return list(_Resolver(variables, asker, own).all())
+    return list(_Resolver(variables, asker, own, known or Sources()).all())
 
 
 class _Resolver:
-    def __init__(self, variables: Sequence[Variable], asker: Asker, own: Mapping[str, str]) -> None:
+    def __init__(self, variables: Sequence[Variable], asker: Asker, own: Mapping[str, str], known: Sources) -> None:
         self._declared = {variable.name: variable for variable in variables}
-        self._asker, self._own = asker, own
+        self._asker, self._own, self._known = asker, own, known
         self._found: dict[str, Told] = {}
         self._open: set[str] = set()
 
@@ -63,6 +67,9 @@ class _Resolver:
         reader = _KINDS.get(variable.kind)
         if reader is None:
             raise AskError(f"a variable of kind {variable.kind or 'unknown'} is not read")
+        asks = {"type": variable.query} if variable.kind == "datasource" else variable.source
+        if variable.kind in {"query", "datasource"} and (strange := self._known.foreign(asks)):
+            raise AskError(f"a recording has not {strange}")
         named = {name for name in self._declared if name not in self._open and names_variable(variable.query, name)}
         scope = Scope({name: self._one(name).chosen for name in named}, self._own)
         found = reader(variable, scope, self._asker)
@@ -70,7 +77,7 @@ class _Resolver:
 
 
 def _query(variable: Variable, scope: Scope, asker: Asker) -> list[str]:
-    text = scope.query(variable.query).strip()
+    text = scope.query(scope.regular(variable.query)[0]).strip()
     if match := _LABEL_VALUES.fullmatch(text):
         return asker.label_values(match["label"], (match["selector"] or "").strip())
     if match := re.fullmatch(r"metrics\((.*)\)", text):
@@ -142,11 +149,11 @@ def _choose(variable: Variable, possible: Sequence[str]) -> Chosen:
     return Chosen(tuple(possible if variable.multi else possible[:1]), several)
 
 
-def _filtered(values: Sequence[str], regex: str) -> list[str]:
+def _filtered(values: Sequence[str], written: str) -> list[str]:
     """Keep what a variable's regex finds: its group `value`, or its first group, or all."""
-    if not regex:
+    if not written:
         return list(values)
-    pattern = _compiled(regex)
+    pattern = _compiled(written)
     found = []
     for value in values:
         if match := pattern.search(value):
@@ -155,15 +162,12 @@ def _filtered(values: Sequence[str], regex: str) -> list[str]:
     return found
 
 
-def _compiled(regex: str) -> re.Pattern[str]:
+def _compiled(written: str) -> re.Pattern[str]:
     """Read a regular expression as JavaScript writes it: /.../i. Raises AskError."""
-    match = re.fullmatch(r"/(.*)/([a-z]*)", regex, re.DOTALL)
-    body, flags = (match[1], match[2]) if match else (regex, "")
-    body = re.sub(r"\(\?<(?![=!])", "(?P<", body)
     try:
-        return re.compile(body, re.IGNORECASE if "i" in flags else 0)
+        return regex.compiled(written, whole=False)
     except re.error as error:
-        raise AskError(f"the regular expression {regex} cannot be read: {error}") from error
+        raise AskError(f"the regular expression {written} cannot be read: {error}") from error
 
 
 def _sorted(values: list[str], how: int) -> list[str]:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from reports.dashboards import fields
 from reports.dashboards.encode import Axes
 from reports.dashboards.fields import Field, Subject, Wire
@@ -34,7 +36,8 @@ class Sheet:
 
     def field(self, frame: Frame, column: Column) -> Field:
         """Return how a column is shown."""
-        subject = Subject(column.title, column.name, column.kind, frame.ref, column.labels)
+        values = np.asarray(column.values, dtype=np.float64) if column.kind == "number" else None
+        subject = Subject(column.title, column.name, column.kind, frame.ref, column.labels, values)
         return fields.of(self.panel.defaults, self.panel.overrides, subject, self.scope)
 
     def spec(self, found: Field) -> int:

@@ -7,7 +7,7 @@ from reports.dashboards.fields import Field, Wire
 from reports.dashboards.frames import Column, Frame
 from reports.dashboards.kinds.base import TIME_UNITS, Kind, Sheet
 from reports.dashboards.reading import mapping, text, texts
-from reports.dashboards.transform import sorted_by
+from reports.dashboards.transforms.rows import sorted_by
 
 MOST_ROWS = 500
 

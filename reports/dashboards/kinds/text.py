@@ -5,10 +5,16 @@ from reports.dashboards.fields import Wire
 from reports.dashboards.kinds.base import Kind, Sheet
 from reports.dashboards.reading import text
 
+MOST_LETTERS = 20_000
+"""More is no panel that anybody reads, and markup of that length takes long to cut away."""
+
 
 def _draw(sheet: Sheet) -> Wire | None:
     options = sheet.panel.options
     content, mode = sheet.scope.words(text(options.get("content"))), text(options.get("mode"))
+    if len(content) > MOST_LETTERS:
+        sheet.notes.append(f"the first {MOST_LETTERS:,} of {len(content):,} letters")
+        content = content[:MOST_LETTERS]
     if mode == "code":
         return {"blocks": [["pre", content]]}
     if mode == "html":

@@ -26,7 +26,7 @@ class _Line:
 
 
 def _draw(sheet: Sheet) -> Wire | None:
-    lines = _highest([line for line in _lines(sheet) if not np.isnan(line.values).all()], sheet)
+    lines = _highest(_shown([line for line in _lines(sheet) if not np.isnan(line.values).all()], sheet), sheet)
     if not lines:
         return None
     axis = encode.union([line.times for line in lines], sheet.steps)
@@ -34,6 +34,7 @@ def _draw(sheet: Sheet) -> Wire | None:
     scales: list[Wire] = []
     calcs = _calcs(sheet)
     found = []
+    sheet.notes += dict.fromkeys(note for line in lines for note in _lost(line.field))
     for line in lines:
         key = _scale_key(line.field)
         if key not in sides:
@@ -41,7 +42,10 @@ def _draw(sheet: Sheet) -> Wire | None:
             scales.append(_scale(sheet, line.field, first=len(sides) == 1))
         wire = _style(line.field)
         wire |= {"n": line.field.title, "f": sheet.spec(line.field), "s": sides.index(key)}
-        wire["v"] = encode.numbers(encode.spread(line.times, line.values, axis))
+        # Drawn downwards, but written as it is: in the legend's calculations and at the cursor.
+        down = line.field.custom.get("transform") == "negative-Y"
+        wire["v"] = encode.numbers(encode.spread(line.times, -line.values if down else line.values, axis))
+        wire |= {"y": True} if down else {}
         wire["q"] = [encode.short(reducers.reduce(calc, line.values)) for calc in calcs]
         found.append(wire)
     return {
@@ -54,6 +58,16 @@ def _draw(sheet: Sheet) -> Wire | None:
     }
 
 
+def _lost(found: Field) -> Iterator[str]:
+    """Yield what of a line's looks is not drawn."""
+    if found.custom.get("fillBelowTo"):
+        yield "the fill between two series (fillBelowTo) is not drawn"
+    if mapping(found.custom.get("scaleDistribution")).get("type") == "symlog":
+        yield "an axis that is symmetrically logarithmic is drawn linear"
+    if isinstance(gaps := found.custom.get("spanNulls"), int | float) and gaps > 0 and gaps is not True:
+        yield "all gaps are drawn over, not only short ones"
+
+
 def _marks(sheet: Sheet) -> str:
     return text(mapping(mapping(sheet.panel.defaults.get("custom")).get("thresholdsStyle")).get("mode"))
 
@@ -64,12 +78,19 @@ def _lines(sheet: Sheet) -> Iterator[_Line]:
             continue
         for column in frame.numbers:
             found = sheet.field(frame, column)
-            if mapping(found.custom.get("hideFrom")).get("viz") is True:
-                continue
             values = np.asarray(column.values, dtype=np.float64)
-            if found.custom.get("transform") == "negative-Y":
-                values = -values
             yield _Line(found, column, np.asarray(frame.time.values, dtype=np.float64), values)
+
+
+def _shown(lines: list[_Line], sheet: Sheet) -> list[_Line]:
+    """Leave out what the dashboard hides, unless that is all.
+
+    A click on a legend is saved as `all except NAME`, and NAME is often a pod of another time.
+    """
+    found = [line for line in lines if mapping(line.field.custom.get("hideFrom")).get("viz") is not True]
+    if lines and not found:
+        sheet.notes.append("shows what the dashboard hides: nothing else is in this recording")
+    return found or lines
 
 
 def _highest(lines: list[_Line], sheet: Sheet) -> list[_Line]:

@@ -10,7 +10,7 @@ from reports.dashboards import encode, reducers
 from reports.dashboards.fields import Field, Wire, pattern
 from reports.dashboards.frames import Column, Frame
 from reports.dashboards.kinds.base import TIME_UNITS, Sheet
-from reports.dashboards.reading import mapping, text, texts, whole
+from reports.dashboards.reading import mapping, mappings, text, texts, whole
 
 MOST_VALUES = 40
 _MOST_POINTS = 300
@@ -28,6 +28,13 @@ def items(sheet: Sheet, *, course: bool = False) -> list[Wire]:
         low, high = _bounds(one.pop("field"), known)
         one |= {"lo": encode.short(low), "hi": encode.short(high)}
     return found[:MOST_VALUES]
+
+
+def unnamed(sheet: Sheet, found: list[Wire]) -> list[Wire]:
+    """Take the name from a figure that is the only one and was given none, as Grafana does in gauges and bars."""
+    properties = (one for override in sheet.panel.overrides for one in mappings(override.get("properties")))
+    named = sheet.panel.defaults.get("displayName") or any(one.get("id") == "displayName" for one in properties)
+    return found if named or len(found) != 1 else [found[0] | {"n": ""}]
 
 
 def _items(sheet: Sheet, *, course: bool) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from prometheus.client import RefusedError, Series
-from reports.dashboards import model
+from reports.dashboards import parse
 from reports.dashboards.ask import Asker
 from reports.dashboards.draw import Drawn, Run, draw
 from reports.dashboards.steps import Range
@@ -86,6 +86,13 @@ class Table:
         return self.answers.get(expression, ())
 
 
+UP = Table(
+    {"up": [({"__name__": "up", "job": "llm"}, [1.0, 0.0, 1.0]), ({"__name__": "up", "job": "node"}, [1.0] * 3)]},
+    ["up"],
+)
+"""Two targets, one of which was down for a moment."""
+
+
 class Always(Table):
     """A recording that answers everything alike."""
 
@@ -114,7 +121,7 @@ def recipe(**changes: Any) -> Recipe:
 
 def drawn(document: dict[str, Any], table: Table, reasons: Mapping[str, str] | None = None) -> Drawn:
     """Draw a dashboard from a table."""
-    return draw(model.parse(document), Asker(table, SPAN), Run(recipe(), reasons or {}))
+    return draw(parse.parse(document), Asker(table, SPAN), Run(recipe(), reasons or {}))
 
 
 def only(found: Drawn) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from reports import build
 from runs.directory import RunDirectory
 from tests.reports import recording as made
-from tests.reports.dashboards.boards import dashboard, panel, target
+from tests.reports.dashboards.boards import PLACE, dashboard, panel, target
 
 EVIL = "</script><script>window.evil=1</script><img src=x onerror='window.evil=2'><!--<script>"
 BUCKETS = {"0.01": 0.2, "0.1": 0.7, "1": 1.0, "+Inf": 1.0}
@@ -52,6 +52,29 @@ def hostile() -> dict[str, Any]:
             )
             for kind in kinds
         ),
+        {
+            "type": "graph",
+            "targets": [named],
+            "gridPos": PLACE,
+            "seriesOverrides": [{"alias": EVIL, "color": EVIL}],
+            "yaxes": [{"format": EVIL, "label": EVIL}],
+            "aliasColors": {EVIL: EVIL},
+            **evil,
+        },
+        {
+            "type": "singlestat",
+            "targets": [named],
+            "gridPos": PLACE,
+            "prefix": EVIL,
+            "postfix": EVIL,
+            "nullText": EVIL,
+            "format": EVIL,
+            "valueMaps": [{"value": "1", "text": EVIL}],
+            **evil,
+        },
+        {"type": "text", "content": EVIL, "mode": "html", "gridPos": PLACE, **evil},
+        panel("histogram", named, defaults={"unit": EVIL}, **evil),
+        panel("barchart", named, defaults={"unit": EVIL, "displayName": EVIL}, **evil),
         panel(EVIL, "up", **evil),
         panel("stat", EVIL, **evil),
         variables=[variable],
@@ -61,11 +84,13 @@ def hostile() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def boarded(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    """A run with three dashboards: every kind of panel, hostile words, one that is broken; with its report."""
+    """A run with dashboards: every kind of panel, hostile words, one that is broken, exports; with its report."""
     place = tmp_path_factory.mktemp("boarded")
     run = made.Recording(made.llm_rows(), curves()).write(place / "recordings")
     shutil.copy(Path(__file__).parent / "kinds.json", run.dashboards / "a-kinds.json")
     (run.dashboards / "b-hostile.json").write_text(json.dumps(hostile()))
     (run.dashboards / "c-broken.json").write_text("{")
+    for path in sorted((Path(__file__).parent / "exports").glob("*.json")):
+        shutil.copy(path, run.dashboards / f"d-{path.name}")
     build.build(run, place / "scratch")
     return run

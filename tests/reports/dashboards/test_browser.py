@@ -1,5 +1,6 @@
 """Dashboards in a real browser."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -101,16 +102,19 @@ def test_panels_are_drawn_when_they_come_into_view(boarded: RunDirectory, browse
 def test_tabs_by_click_and_keyboard(boarded: RunDirectory, browser: Browser) -> None:
     """One dashboard is shown; arrows move between tabs."""
     browser.open(boarded.report)
-    shown = "return Array.from(document.querySelectorAll('.board'), (one) => !one.hidden)"
-    selected = "return Array.from(document.querySelectorAll('[role=tab]'), (one) => one.getAttribute('aria-selected'))"
-    assert browser.run(shown) == [True, False]
+    shown = """return Array.from(document.querySelectorAll('.board')).flatMap((one, at) => one.hidden ? [] : [at])"""
+    selected = """return Array.from(document.querySelectorAll('[role=tab]'))
+      .flatMap((one, at) => one.getAttribute('aria-selected') === 'true' ? [at] : [])"""
+    assert browser.run(shown) == [0]
     press = """document.querySelector('[role=tab][aria-selected=true]')
       .dispatchEvent(new KeyboardEvent('keydown', {key: arguments[0]}))"""
     browser.run(press, "ArrowRight")
-    assert browser.run(shown) == [False, True]
-    assert browser.run(selected) == ["false", "true"]
+    assert browser.run(shown) == browser.run(selected) == [1]
+    browser.run(press, "ArrowLeft")
+    browser.run(press, "ArrowLeft")
+    assert browser.run(shown) == browser.run(selected) == [4]
     browser.run(press, "ArrowRight")
-    assert browser.run(shown) == [True, False]
+    assert browser.run(shown) == [0]
 
 
 def test_zoom_and_cursor_are_shared_with_the_charts(boarded: RunDirectory, browser: Browser) -> None:
@@ -124,7 +128,7 @@ def test_zoom_and_cursor_are_shared_with_the_charts(boarded: RunDirectory, brows
     assert len({tuple(one) for one in browser.run(ranges)}) == 1
     browser.driver.execute_async_script(OPEN, 1)  # type: ignore[no-untyped-call]
     assert len({tuple(one) for one in browser.run(ranges)}) == 1
-    assert browser.run("return dashcam.guests().length") == 12
+    assert browser.run("return dashcam.guests().length") == 13
     browser.run("document.getElementById('reset').click()")
     browser.settle()
     assert {tuple(one) for one in browser.run(ranges)} == {
@@ -169,6 +173,16 @@ def test_figures_are_written_with_their_units(boarded: RunDirectory, browser: Br
         (2, {"m": [["r", [1, 3], "some", None]]}, "some"),
         ("abc", {"m": [["x", "/^a/", "A", None]]}, "A"),
         (0.5, {"u": "s", "d": 2}, "500.00 ms"),
+        (2, {"u": "si:MW"}, "2 MW"),
+        (1500, {"u": "si:mF"}, "1.5 F"),
+        (3, {"u": "prefix:~"}, "~3"),
+        (0, {"u": "bool:open/shut"}, "shut"),
+        (255, {"u": "hex0x"}, "0xFF"),
+        (2, {"u": "KiBs"}, "2 KiB/s"),
+        (2, {"u": "Mbits"}, "2 Mb/s"),
+        (1500, {"u": "tflops"}, "1,500 TFLOP/s"),
+        (5, {"u": "currencyGBP"}, "£5"),
+        (12345, {"u": "sci"}, "1.23e+4"),
     ]
     found = browser.run(
         "return arguments[0].map(([value, field]) => dashcam.units.text(value, field))", [c[:2] for c in cases]
@@ -193,7 +207,7 @@ def test_legend_hides_a_series_and_a_table_sorts(boarded: RunDirectory, browser:
 
 def test_hostile_dashboard_does_nothing(boarded: RunDirectory, browser: Browser) -> None:
     """Markup in titles, legends, units, mappings, texts and variables is shown as text; no script of theirs runs."""
-    assert opened(browser, boarded.report, 1) == 8
+    assert opened(browser, boarded.report, 1) == 13
     state = "return [window.evil, document.images.length, document.querySelectorAll('script:not([type])').length]"
     assert browser.run(state) == [None, 0, 1]
     assert "window.evil=1" in browser.run(
@@ -202,6 +216,25 @@ def test_hostile_dashboard_does_nothing(boarded: RunDirectory, browser: Browser)
     links = "return Array.from(document.querySelectorAll('.board:not([hidden]) a'), (one) => one.protocol)"
     assert browser.run(links) == []
     assert browser.complaints() == []
+
+
+@pytest.mark.parametrize("number", [2, 3, 4])
+@pytest.mark.parametrize(("width", "dark"), [(1400, False), (500, True)])
+def test_exports_are_drawn(boarded: RunDirectory, browser: Browser, number: int, width: int, dark: bool) -> None:
+    """No panel fails, is blank, spills or overlaps; the page asks for nothing but itself."""
+    assert opened(browser, boarded.report, number, width, dark=dark) > 4
+    assert browser.run(OVERLAPS, ".board:not([hidden]) .panel") == []
+    assert browser.run(SPILLS) == []
+    assert browser.run("return document.documentElement.scrollWidth") == width
+    blank = """return Array.from(document.querySelectorAll('.board:not([hidden]) .panel'))
+      .filter((one) => !one.querySelector('canvas') && !one.querySelector('.panel-body').textContent.trim())
+      .map((one) => one.dataset.title)"""
+    assert browser.run(blank) == []
+    assert "this page failed" not in browser.run("return document.querySelector('.board:not([hidden])').textContent")
+    assert browser.complaints() == []
+    log = [json.loads(entry["message"])["message"] for entry in browser.driver.get_log("performance")]
+    asked = {one["params"]["request"]["url"] for one in log if one["method"] == "Network.requestWillBeSent"}
+    assert asked == {boarded.report.resolve().as_uri()}
 
 
 def test_printing_draws_all_of_the_dashboard(boarded: RunDirectory, browser: Browser) -> None:

@@ -9,18 +9,14 @@ import numpy as np
 import pytest
 
 from prometheus import promql
-from reports.dashboards import archive, model
+from reports.dashboards import archive, parse
 from reports.dashboards.ask import Asker, AskError
-from reports.dashboards.draw import SILENT, summary
+from reports.dashboards.draw import summary
 from reports.dashboards.kinds import kinds
-from tests.reports.dashboards.boards import SPAN, Always, Table, dashboard, drawn, only, panel, recipe, target
+from reports.dashboards.reasons import SILENT
+from tests.reports.dashboards.boards import SPAN, UP, Always, Table, dashboard, drawn, only, panel, recipe, target
 
 KINDS = Path(__file__).parent / "kinds.json"
-
-UP = Table(
-    {"up": [({"__name__": "up", "job": "llm"}, [1.0, 0.0, 1.0]), ({"__name__": "up", "job": "node"}, [1.0] * 3)]},
-    ["up"],
-)
 
 
 def test_every_kind_is_found_by_its_file() -> None:
@@ -36,10 +32,12 @@ def test_expressions_get_grafanas_intervals() -> None:
     drawn(dashboard(panel("timeseries", ask)), table)
     drawn(dashboard(panel("timeseries", ask, maxDataPoints=6)), table)
     drawn(dashboard(panel("timeseries", target(ask, interval="2s"))), table)
+    drawn(dashboard(panel("timeseries", target(ask, interval="3"))), table)  # a bare number is seconds
     assert table.asked == [
         "x[4s] 1s 1000 60s 60 1s",
         "x[11s] 10s 10000 60s 60 10s",
         "x[8s] 2s 2000 60s 60 2s",
+        "x[12s] 3s 3000 60s 60 3s",
     ]
 
 
@@ -67,6 +65,7 @@ def test_series_beyond_the_limit_are_told() -> None:
     [
         ("{{job}} of {{ job }}", ["llm of llm", "node of node"]),
         ("{{none}}!", ["!", "!"]),
+        ("{{none}}", ['up{job="llm"}', 'up{job="node"}']),
         ("__auto", ["llm", "node"]),
         ("", ['up{job="llm"}', 'up{job="node"}']),
         ("on $where", ["on here", "on here"]),
@@ -331,15 +330,68 @@ def test_archive_comes_in_order_and_tells_of_what_is_broken(tmp_path: Any) -> No
 
 def test_nothing_recorded_is_a_recording() -> None:
     """A run without series has dashboards without values."""
-    found = archive.draw(model.parse(dashboard(panel("stat", "up"))), Asker(None, SPAN), archive.Run(recipe()))
+    found = archive.draw(parse.parse(dashboard(panel("stat", "up"))), Asker(None, SPAN), archive.Run(recipe()))
     assert found.outcomes[0].state == "empty"
 
 
 def test_golden(golden: Any) -> None:
     """What the page is told of a dashboard with every kind of panel, letter by letter."""
-    names = sorted({name for one in model.read(KINDS).panels for t in one.targets for name in promql.metrics(t.expr)})
+    names = sorted({name for one in parse.read(KINDS).panels for t in one.targets for name in promql.metrics(t.expr)})
     rows = [({"job": "x", "le": "1", "phase": "p"}, [1.0, 2.5]), ({"job": "y", "le": "+Inf"}, [3.0])]
     wire = drawn(json.loads(KINDS.read_text()), Always(rows, names)).wire
     # Long lists of empty points say nothing.
     text = re.sub(r"(, null){8,}", ", ...", json.dumps(wire))
     golden(KINDS.parent / "golden" / "kinds.wire", "},\n{".join(text.split("}, {")) + "\n")
+
+
+def test_histogram_counts_the_values_of_all_series() -> None:
+    """Buckets of the size that is asked for, or of one that reads well; bounds have the field's unit."""
+    table = Table({"x": [({"n": "a"}, [0.1, 0.4, 1.2]), ({"n": "b"}, [2.6, np.nan])]}, ["x"])
+    found = drawn(dashboard(panel("histogram", "x", options={"bucketSize": 1}, defaults={"unit": "s"})), table)
+    one = only(found)
+    assert [(item["n"], item["v"]) for item in one["body"]["items"]] == [([0, 1], 2), ([1, 2], 1), ([2, 3], 1)]
+    assert one["fields"][one["body"]["items"][0]["b"]]["u"] == "s"
+    assert found.outcomes[0].notes == ("the values of 2 series together",)
+    by_itself = only(drawn(dashboard(panel("histogram", "x")), table))["body"]["items"]
+    assert by_itself[0]["n"] == [0.1, 0.2]
+    assert sum(item["v"] for item in by_itself) == 4
+
+
+def test_lone_gauges_have_no_name_unless_given_one() -> None:
+    """As Grafana does: the name of the only series says nothing that the title does not."""
+    table = Table({"x": [({"n": "a"}, [1.0])]}, ["x"])
+    assert only(drawn(dashboard(panel("gauge", "x")), table))["body"]["items"][0]["n"] == ""
+    named = panel("bargauge", "x", defaults={"displayName": "Mine"})
+    assert only(drawn(dashboard(named), table))["body"]["items"][0]["n"] == "Mine"
+
+
+def test_hidden_series_are_shown_where_nothing_else_is() -> None:
+    """A dashboard that was saved after a click on a legend hides all but a series of its own time."""
+
+    def hides(name: str) -> dict[str, Any]:
+        options = {"mode": "exclude", "names": [name], "prefix": "All except:", "readOnly": True}
+        hide = {"id": "custom.hideFrom", "value": {"legend": False, "tooltip": False, "viz": True}}
+        return {"matcher": {"id": "byNames", "options": options}, "properties": [hide]}
+
+    query = target("up", legendFormat="{{job}}")
+    here = drawn(dashboard(panel("timeseries", query, overrides=[hides("llm")])), UP)
+    assert [one["n"] for one in only(here)["body"]["series"]] == ["llm"]
+    gone = drawn(dashboard(panel("timeseries", query, overrides=[hides("pod-x")])), UP)
+    assert [one["n"] for one in only(gone)["body"]["series"]] == ["llm", "node"]
+    assert "hides" in gone.outcomes[0].notes[0]
+
+
+def test_what_is_drawn_downwards_is_written_as_it_is() -> None:
+    """`negative-Y` turns the curve, not the figures of the legend."""
+    table = Table({"x": [({}, [1.0, 3.0])]}, ["x"])
+    options = {"legend": {"calcs": ["max"]}}
+    down = panel("timeseries", "x", defaults={"custom": {"transform": "negative-Y"}}, options=options)
+    (series,) = only(drawn(dashboard(down), table))["body"]["series"]
+    assert (series["v"][:2], series["q"], series["y"]) == ([-1, -3], [3], True)
+
+
+def test_long_texts_are_cut() -> None:
+    """A text panel of more than anybody reads says how much of it is shown."""
+    found = drawn(dashboard(panel("text", options={"content": "x" * 30_000})), UP)
+    assert only(found)["body"]["blocks"] == [["p", "x" * 20_000]]
+    assert found.outcomes[0].notes == ("the first 20,000 of 30,000 letters",)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reports.dashboards import fields, reducers, transform
+from reports.dashboards import fields, reducers, transforms
 from reports.dashboards.fields import Subject
 from reports.dashboards.frames import Column, Frame
 from reports.dashboards.interpolate import Chosen, Scope
@@ -50,7 +50,7 @@ def cells(frame: Frame) -> dict[str, list[object]]:
 
 def apply(frames: list[Frame], name: str, **options: object) -> list[dict[str, list[object]]]:
     """Apply one transformation."""
-    found, notes = transform.apply(frames, [{"id": name, "options": options}])
+    found, notes = transforms.apply(frames, [{"id": name, "options": options}])
     assert notes == []
     return [cells(frame) for frame in found]
 
@@ -116,9 +116,9 @@ def test_group_by_aggregates() -> None:
 def test_unknown_transformation_is_named() -> None:
     """And the frames stay as they are."""
     frames = [table("A", "Value", ("n1", 1.0))]
-    assert transform.apply(frames, [{"id": "calculateField"}]) == (
+    assert transforms.apply(frames, [{"id": "partitionByValues"}]) == (
         frames,
-        ["the transformation calculateField is not applied"],
+        ["the transformation partitionByValues is not applied"],
     )
 
 
@@ -171,3 +171,85 @@ def test_fields_are_read() -> None:
         ["v", "1", "up", "green"], ["r", [2.0, None], "many", None], ["x", "/x/", "ex", None],
         ["s", "null", "none", None], ["v", "7", "seven", None], ["r", [8.0, 9.0], "few", None],
     ]  # fmt: skip
+
+
+def series(ref: str, name: str, *values: float) -> Frame:
+    """Make the frame of a series."""
+    return Frame(
+        ref,
+        (Column("Time", "time", np.arange(len(values)) + 10.0), Column("Value", "number", np.array(values), {}, name)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "title", "expected"),
+    [
+        ({"mode": "binary", "binary": {"left": "a", "operator": "-", "right": "b"}}, "a - b", [-2.0, None]),
+        ({"mode": "binary", "alias": "x", "binary": {"left": "a", "operator": "*", "right": "10"}}, "x", [10.0, 20.0]),
+        (
+            {"mode": "binary", "binary": {
+                "left": {"matcher": {"id": "byName", "options": "b"}}, "operator": "/", "right": {"fixed": "2"},
+            }},
+            "b / 2", [1.5, None],
+        ),
+        ({"mode": "reduceRow", "reduce": {"reducer": "sum", "include": ["a", "b"]}}, "Total", [4.0, 2.0]),
+        ({"reduce": {"reducer": "max"}, "replaceFields": True}, "Max", [3.0, 2.0]),
+    ],
+)  # fmt: skip
+def test_fields_are_calculated(options: dict[str, object], title: str, expected: list[float | None]) -> None:
+    """Of two fields, or of a row; series are joined by their time first."""
+    (found,) = apply([series("A", "a", 1.0, 2.0), series("B", "b", 3.0)], "calculateField", **options)
+    assert found[title] == expected
+    assert ("a" in found) == ("replaceFields" not in options)
+
+
+def test_calculations_that_are_not_here_are_named() -> None:
+    """Another mode, and a field that is not there: the frames stay, and the panel says so."""
+    frames = [series("A", "a", 1.0)]
+    steps = [
+        {"id": "calculateField", "options": {"mode": "windowFunctions"}},
+        {"id": "calculateField", "options": {"mode": "binary", "binary": {"left": "gone", "right": "a"}}},
+    ]
+    assert transforms.apply(frames, steps) == (
+        frames,
+        [
+            "the transformation calculateField is not applied: mode windowFunctions",
+            "the transformation calculateField is not applied: a field that it names is not there",
+        ],
+    )
+
+
+def test_transformations_may_be_for_some_queries() -> None:
+    """`filter` by refId; a rename with groups that the expression has not."""
+    rename = {"regex": "(.).*", "renamePattern": "$1-$2"}
+    steps = [{"id": "renameByRegex", "filter": {"id": "byRefId", "options": "/^(?:A)$/"}, "options": rename}]
+    found, _ = transforms.apply([series("A", "aa", 1.0), series("B", "bb", 1.0)], steps)
+    assert [frame.numbers[0].title for frame in found] == ["a-$2", "bb"]
+
+
+def test_rows_are_filtered_concatenated_and_unpivoted() -> None:
+    """filterByValue, concatenate, seriesToRows, convertFieldType, organize by what is included."""
+    where = {"filters": [{"fieldName": "Value", "config": {"id": "greater", "options": {"value": 1}}}], "match": "all"}
+    rows = [table("A", "Value", ("n1", 1.0), ("n2", 2.0))]
+    assert apply(rows, "filterByValue", type="include", **where)[0]["node"] == ["n2"]
+    assert apply(rows, "filterByValue", type="exclude", **where)[0]["node"] == ["n1"]
+    two = [series("A", "a", 1.0, 2.0), series("B", "b", 3.0)]
+    assert apply(two, "concatenate")[0]["b"] == [3.0, None]
+    assert apply(two, "seriesToRows")[0] == {
+        "Time": [11.0, 10.0, 10.0], "Metric": ["a", "a", "b"], "Value": [2.0, 1.0, 3.0],
+    }  # fmt: skip
+    assert apply(rows, "organize", includeByName={"node": True}) == [{"node": ["n1", "n2"]}]
+    to_text = [{"targetField": "Value", "destinationType": "string"}]
+    assert apply(rows, "convertFieldType", conversions=to_text)[0]["Value"] == ["1", "2"]
+
+
+def test_overrides_by_value_and_unknown_ones() -> None:
+    """By a calculation over the values; a matcher that is not here is named."""
+    subject = Subject("a", "Value", "number", "A", {}, np.array([0.0, 0.0]))
+    zero = {"id": "byValue", "options": {"reducer": "allIsZero", "op": "gte", "value": 1}}
+    assert fields.matches(zero, subject, Scope())
+    assert not fields.matches(
+        {"id": "byValue", "options": {"reducer": "max", "op": "gt", "value": 0}}, subject, Scope()
+    )
+    overrides = [{"matcher": {"id": "byUnheard"}, "properties": [{"id": "unit", "value": "s"}]}]
+    assert fields.unknown(overrides) == ["an override by byUnheard is not applied"]

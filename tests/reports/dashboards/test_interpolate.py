@@ -37,6 +37,20 @@ def test_queries_are_filled(text: str, expected: str) -> None:
     assert SCOPE.query(text) == expected
 
 
+def test_equality_with_several_values_matches_any() -> None:
+    """`="$x"` would match no series where a page shows all values of x; a single value is left as it is."""
+    scope = Scope(
+        {"m": Chosen(("a", "b"), several=True), "one": Chosen(("a",), several=True), "all": Chosen((), True, ".*")}
+    )
+    for written, expected, names in (
+        ('up{job="$m"}', 'up{job=~"$m"}', ["m"]),
+        ('up{job!="${m}", n="[[m]]"}', 'up{job!~"${m}", n=~"[[m]]"}', ["m"]),
+        ('up{job="$all"}', 'up{job=~"$all"}', ["all"]),
+        ('up{job="$one", a="$m:9", b=~"$m"} == "x"', 'up{job="$one", a="$m:9", b=~"$m"} == "x"', []),
+    ):
+        assert scope.regular(written) == (expected, names)
+
+
 def test_titles_are_for_readers() -> None:
     """A title has the values, not a regular expression; a repeat has one."""
     assert SCOPE.words("Node $some and $all") == 'Node a.b + c"d|e and x + y'

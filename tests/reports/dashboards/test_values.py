@@ -13,7 +13,7 @@ import pytest
 
 from prometheus import replay
 from prometheus.client import Client, Series
-from reports.dashboards import model
+from reports.dashboards import parse
 from reports.dashboards.ask import Asker
 from reports.dashboards.draw import Drawn, Run, draw
 from reports.dashboards.steps import Range
@@ -37,7 +37,7 @@ def client(boarded: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> I
 
 def show(client: Client, *panels: dict[str, Any], span: Range = SPAN, **more: Any) -> Drawn:
     """Draw a dashboard."""
-    return draw(model.parse(dashboard(*panels, **more)), Asker(client, span), Run(recipe()))
+    return draw(parse.parse(dashboard(*panels, **more)), Asker(client, span), Run(recipe()))
 
 
 def gridded(series: Series, step: float = 1.0) -> list[float | None]:
@@ -93,6 +93,35 @@ def test_range_of_the_dashboard(client: Client) -> None:
     assert item["v"] == float(f"{direct.values[-1]:.9g}")
 
 
+def test_own_time_of_a_panel(client: Client) -> None:
+    """`timeShift` and `timeFrom` within the run: the answer at that moment, and $__range of that length."""
+    expr = "sum(increase(load_tokens_total[$__range]))"
+    shifted = panel("stat", target(expr, instant=True), timeFrom="20s", timeShift="10s")
+    (item,) = only(show(client, shifted))["body"]["items"]
+    (direct,) = client.query("sum(increase(load_tokens_total[20s]))", SPAN.end - 10.0)
+    assert item["v"] == float(f"{direct.values[-1]:.9g}")
+
+
+def test_calculated_fields(client: Client) -> None:
+    """A difference of two queries is what Prometheus makes of both."""
+    ask = "sum(rate(load_tokens_total[4s]))", "sum(rate(load_requests_total[4s]))"
+    minus = {"mode": "binary", "alias": "gap", "binary": {"left": "a", "operator": "-", "right": "b"}}
+    drawing = panel(
+        "timeseries",
+        target(ask[0], legendFormat="a"),
+        target(ask[1], "B", legendFormat="b"),
+        transformations=[{"id": "calculateField", "options": {**minus, "replaceFields": True}}],
+    )
+    (series,) = only(show(client, drawing))["body"]["series"]
+    (direct,) = client.query_range(f"{ask[0]} - {ask[1]}", BEGIN, END, 1.0)
+    assert series["n"] == "gap"
+    expected = gridded(direct)
+    assert [value is None for value in series["v"]] == [value is None for value in expected]
+    pairs = [(a, b) for a, b in zip(series["v"], expected, strict=True) if b is not None]
+    assert len(pairs) > 20
+    assert all(a == pytest.approx(b, rel=1e-5) for a, b in pairs)
+
+
 @pytest.mark.parametrize("kind", ["gauge", "bargauge"])
 def test_gauges(client: Client, kind: str) -> None:
     """The last value of each series."""
@@ -125,6 +154,18 @@ def test_heatmap(client: Client) -> None:
     drawn = np.array(body["z"][1], dtype=np.float64)
     assert np.count_nonzero(~np.isnan(drawn)) > 30
     np.testing.assert_allclose(drawn, high - low, rtol=1e-4, equal_nan=True)
+
+
+def test_equality_with_several_values(client: Client) -> None:
+    """`="$x"` where a page shows several values of x is asked as `=~`."""
+    instance = {
+        "type": "query", "name": "instance", "query": "label_values(up, instance)", "multi": True,
+        "current": {"value": ["n0:1", "n0:3"]},
+    }  # fmt: skip
+    found = show(client, panel("stat", target('sum(up{instance="$instance"})', instant=True)), variables=[instance])
+    (direct,) = client.query('sum(up{instance=~"n0:1|n0:3"})', SPAN.end)
+    assert only(found)["body"]["items"][0]["v"] == direct.values[-1] == 2.0
+    assert "instance" in found.outcomes[0].notes[0]
 
 
 def test_state_timeline(client: Client) -> None:
@@ -162,7 +203,8 @@ def test_report_carries_the_figures(boarded: RunDirectory, client: Client) -> No
     )
     assert item["v"] == pytest.approx(float(direct[0].values.max()), rel=1e-8)
     boards = json.loads(boarded.summary.read_text())["dashboards"]
-    assert [(one["file"], one["panels"]) for one in boards] == [("a-kinds.json", 21), ("b-hostile.json", 10)]
+    assert [(one["file"], one["panels"]) for one in boards[:2]] == [("a-kinds.json", 21), ("b-hostile.json", 15)]
+    assert [one["file"] for one in boards[2:]] == ["d-classic.json", "d-rows.json", "d-schema2.json"]
     assert {one["panel"]: one["reason"] for one in boards[0]["undrawable"]} == {
         "Broken query": "query A: Prometheus refuses it: 1:13: parse error: missing unit character in duration",
         "Graph of nodes": "panels of kind nodeGraph are not drawn here",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reports.dashboards import model, variables
+from reports.dashboards import parse, variables
 from reports.dashboards.ask import Asker
 from reports.dashboards.variables import Told, names_variable
 from tests.reports.dashboards.boards import SPAN, Table, dashboard
@@ -13,7 +13,7 @@ NODES = {UP: [({"node": "n2"}, [1.0]), ({"node": "n1"}, [1.0])]}
 
 def resolved(*declared: dict[str, Any], table: Table | None = None) -> dict[str, Told]:
     """Resolve variables."""
-    found = model.parse(dashboard(variables=declared)).variables
+    found = parse.parse(dashboard(variables=declared)).variables
     asker = Asker(table or Table(NODES, ["up"]), SPAN)
     return {one.name: one for one in variables.resolve(found, asker, {"__range": "60s"})}
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prometheus import promql
-from reports.dashboards import model
-from reports.dashboards.model import DashboardError
-from tests.reports.dashboards.boards import Always, Table, dashboard, drawn, panel, target
+from reports.dashboards import parse
+from reports.dashboards.draw import FAULT
+from reports.dashboards.parse import DashboardError
+from tests.reports.dashboards.boards import Table, dashboard, drawn, panel, target
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -56,7 +56,7 @@ def test_rows_hold_what_follows_them_or_what_they_keep() -> None:
             "panels": [panel("stat", "up", title="inside")],
         },
     )
-    rows = model.parse(document).rows
+    rows = parse.parse(document).rows
     assert [(row.title, row.collapsed, [one.title for one in row.panels]) for row in rows] == [
         ("", False, ["first"]),
         ("open", False, ["below"]),
@@ -64,17 +64,33 @@ def test_rows_hold_what_follows_them_or_what_they_keep() -> None:
     ]
 
 
+def test_collapsed_rows_hide_only_their_own() -> None:
+    """A collapsed row that has no panels of its own hides none of those that stand below it."""
+    at = {"x": 0, "w": 4, "h": 4}
+    shut = {"type": "row", "title": "shut", "collapsed": True}
+    document = dashboard(
+        {**shut, "gridPos": {**at, "y": 0}, "panels": []},
+        panel("stat", "up", title="below", gridPos={**at, "y": 1}),
+        {**shut, "gridPos": {**at, "y": 5}, "panels": [panel("stat", "up", title="inside")]},
+        panel("stat", "up", title="free", gridPos={**at, "y": 6}),
+    )
+    assert [(r.title, r.collapsed, [one.title for one in r.panels]) for r in parse.parse(document).rows] == [
+        ("shut", False, ["below"]),
+        ("shut", True, ["inside"]),
+        ("", False, ["free"]),
+    ]
+
+
 def test_wrapped_dashboards_are_read() -> None:
     """As the API answers ({dashboard, meta}) and as Kubernetes-like resources hold it ({spec})."""
     inner = dashboard(panel("stat", "up"), title="inner")
-    assert model.parse({"dashboard": inner, "meta": {}}).title == "inner"
-    assert model.parse({"apiVersion": "dashboard.grafana.app/v1beta1", "spec": inner}).title == "inner"
+    assert parse.parse({"dashboard": inner, "meta": {}}).title == "inner"
+    assert parse.parse({"apiVersion": "dashboard.grafana.app/v1beta1", "spec": inner}).title == "inner"
 
 
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        ({"spec": {"elements": {}, "layout": {}}}, "schema v2"),
         ({"title": "x"}, "no `panels`"),
         ([], "no `panels`"),
         ("text", "no `panels`"),
@@ -83,7 +99,7 @@ def test_wrapped_dashboards_are_read() -> None:
 def test_what_is_no_dashboard_is_said(document: Any, words: str) -> None:
     """Another schema or another document is an error with its reason."""
     with pytest.raises(DashboardError, match=words):
-        model.parse(document)
+        parse.parse(document)
 
 
 def test_file_names_stand_in_errors(tmp_path: Path) -> None:
@@ -91,22 +107,22 @@ def test_file_names_stand_in_errors(tmp_path: Path) -> None:
     broken = tmp_path / "broken.json"
     broken.write_text("{")
     with pytest.raises(DashboardError, match=r"broken\.json is no JSON"):
-        model.read(broken)
+        parse.read(broken)
     with pytest.raises(DashboardError, match=r"missing\.json"):
-        model.read(tmp_path / "missing.json")
+        parse.read(tmp_path / "missing.json")
 
 
 def test_rows_of_grafana_4_are_laid_out() -> None:
     """Spans of twelve become places on the grid; a full line begins a new one."""
     old = {"rows": [{"title": "R", "showTitle": True, "panels": [{"type": "graph", "span": 6}] * 3}]}
-    (row,) = model.parse(old).rows
+    (row,) = parse.parse(old).rows
     assert row.title == "R"
     assert [(p.place.x, p.place.w) for p in row.panels] == [(0, 12), (12, 12), (0, 12)]
     assert row.panels[2].place.y > row.panels[0].place.y
 
 
 def test_graph_becomes_a_time_series() -> None:
-    """Units of both axes, stacking, colours and calculations of the old `graph` are kept, and it is said."""
+    """Units of both axes, stacking, colours and calculations of the old `graph` are kept."""
     old = {
         "type": "graph",
         "targets": [target("a"), target("b", "B")],
@@ -128,7 +144,6 @@ def test_graph_becomes_a_time_series() -> None:
     assert one["body"]["scales"][1]["right"]
     assert one["body"]["series"][0]["t"] == ["normal", "A"]
     assert one["body"]["legend"]["calcs"] == ["Mean"]
-    assert "kind graph" in found.outcomes[0].notes[0]
 
 
 def test_library_panels_are_found_in_the_file_or_named() -> None:
@@ -156,35 +171,4 @@ def test_no_shape_of_json_is_a_crash(document: Any) -> None:
         return
     json.dumps(found.wire, allow_nan=False)
     assert all(one.reason for one in found.outcomes if one.state != "drawn")
-
-
-WHOLE = Path(__file__).parent / "kinds.json"
-NAMES = sorted({name for one in model.read(WHOLE).panels for t in one.targets for name in promql.metrics(t.expr)})
-
-
-def nodes(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Return the paths of everything inside a JSON value."""
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(below for key, one in inside for below in nodes(one, (*path, key)))]
-
-
-@settings(max_examples=400, deadline=None)
-@given(st.data())
-def test_no_change_of_a_dashboard_is_a_crash(data: st.DataObject) -> None:
-    """Anything in the place of any part of a dashboard with every kind of panel."""
-    document = json.loads(WHOLE.read_text())
-    for _ in range(data.draw(st.integers(1, 3))):
-        path = data.draw(st.sampled_from(nodes(document)[1:]))
-        holder = document
-        for key in path[:-1]:
-            holder = holder[key]
-        holder[path[-1]] = data.draw(
-            JSON | st.sampled_from(["$__all", "/(/", "null", -1, 1e300, [[]], [{}], {"a": []}])
-        )
-    answers = [({"job": "x", "le": "1", "phase": "p"}, [1.0, 2.0]), ({"job": "y", "le": "+Inf"}, [3.0])]
-    try:
-        found = drawn(document, Always(answers, NAMES))
-    except DashboardError:
-        return
-    json.dumps(found.wire, allow_nan=False)
-    assert all(one.reason for one in found.outcomes if one.state != "drawn")
+    assert [one.reason for one in found.outcomes if one.reason.startswith(FAULT)] == []
