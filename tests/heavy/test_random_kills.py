@@ -68,9 +68,6 @@ def test_random_kills(cluster, tmp_path, capsys):
     drawn: list[Kind] = []
     while len(drawn) < count:
         drawn += rng.sample(chosen, len(chosen))
-    if count == 12:  # TEMPORARY
-        forced = [k for k in kills.KINDS if k.alone or "of a step" in k.name]
-        drawn = forced + drawn
     order = [(kind, random.Random(f"{seed} {number}")) for number, kind in enumerate(drawn[:count])]
 
     def one(task: tuple[Kind, random.Random]) -> Row:
