@@ -140,7 +140,7 @@ class Kind:
     goes_on: bool = False
     """The run is not ended by it: it is cancelled some seconds later."""
     says: str = ""
-    """What its notes must say then."""
+    """What its notes or its verdict must say then."""
     service: int = 1
     """The node of the service."""
 
@@ -210,7 +210,7 @@ KINDS = (
     Kind("kill -9 service", _role("service")),
     Kind("kill -9 all at once", _all),
     Kind("kill -9 all while it ends", _while_ending, steady=True),
-    Kind("node lost", lambda victim, _rng: _node(victim, 1), alone=True, goes_on=True, says="went on", service=0),
+    Kind("node lost", lambda victim, _rng: _node(victim, 1), alone=True, goes_on=True, says="targets_up", service=0),
     Kind("head lost", lambda victim, _rng: _node(victim, 0), alone=True),
     Kind("Ctrl-C of run", lambda victim, _rng: victim.command.send_signal(signal.SIGINT), "local"),  # type: ignore[union-attr]
     Kind("kill -9 of run", lambda victim, _rng: victim.command.kill(), "local"),  # type: ignore[union-attr]
@@ -323,7 +323,9 @@ def settle(kind: Kind, victim: Victim, row: Row, killed: float) -> RunDirectory 
         victim.lab.restore(victim.lost_node)
     try:
         what = lambda: f"it goes on as {victim.manifest.state}, {victim.manifest.reason}"  # noqa: E731
-        poll(lambda: victim.over() or (first.sealed if again else victim.run.sealed), 100, what, every=0.1)
+        with contextlib.suppress(LabError) if victim.head_lost else contextlib.nullcontext():
+            # Slurm may go on believing in a job whose head is gone, until somebody cancels it.
+            poll(lambda: victim.over() or (first.sealed if again else victim.run.sealed), 60, what, every=0.1)
         row.sealed_by = "job" if victim.run.sealed or first.sealed else ""
         row.sealed_after = time.time() - killed
         if victim.lab is not None and not victim.over():
@@ -375,9 +377,10 @@ def judge(victim: Victim, recording: RunDirectory, row: Row, killed: float) -> N
     manifest = Manifest.load(recording.manifest)
     row.ending = manifest.ending or "none"
     row.wrong += leftovers(victim, manifest)
-    told = "\n".join([*manifest.notes, manifest.reason])
+    found = manifest.verdict.findings if manifest.verdict else []
+    told = "\n".join([*manifest.notes, *(f"{each.rule}: {each.message}" for each in found)])
     if row.moment.startswith("steady") and row.kind.says not in told:
-        row.wrong.append(f"nothing says that it {row.kind.says}: {told}")
+        row.wrong.append(f"nothing says {row.kind.says}: {told}")
     if recording.live.exists():
         row.wrong.append("secrets are left")
     blocks = snapshot.blocks(recording.tsdb)

@@ -131,7 +131,7 @@ class SlurmLab:
 
     def restore(self, node: str) -> None:
         """Start the slurmd of a lost node again, and wait until Slurm has the node back."""
-        daemon = self._keep(daemons.start_node(self.settings, node))
+        daemon = self._keep(daemons.start_node(self.settings, node, rebooted=True))
         daemons.wait_listening(daemon, config.address(node), self.settings.node_ports[node], timeout=20)
         good = {"idle", "mixed", "allocated"}
         poll(lambda: queries.node_states(self.settings).get(node) in good, 60, self._why_not_idle)
