@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3 python3.13 python3.12 python3.11 pyt
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := $(VENV)/bin
 
-.PHONY: setup packages test-packages demo bench bench-load trials test test-heavy lint fast real fuzz golden clean
+.PHONY: setup packages test-packages demo bench bench-load bench-scale trials test test-heavy lint fast real fuzz golden clean
 
 setup: $(VENV)/.installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -P -m jobs.services.tiny_model
@@ -36,6 +36,10 @@ bench: setup
 bench-load: setup
 	@tools/apt-install wrk
 	@$(BIN)/python -m benchmarks.loadtests $(BENCH)
+
+# What the Prometheus of one run takes at 1,000 targets: `make bench-scale BENCH="5s --short"`. A quarter of an hour without.
+bench-scale: setup
+	@$(BIN)/python -m benchmarks.scale $(BENCH)
 
 # How often a clean run is called INVALID, 160 whole runs: `make trials TRIALS="--service standin --most 240"` in goes.
 trials: setup

@@ -94,7 +94,7 @@ _TABLE = (
     _Known(r"load:tokens_rate|load:ttft_.*|load_tokens_total", "the answers hold no tokens"),
     _Known(r"k6_dropped_iterations_total", "k6 dropped no iteration"),
     _Known(r"vllm:.*", "no service of this run is vLLM", _lacks("vllm")),
-    _Known(r"llamacpp:.*", "no service of this run is llama.cpp", _lacks("llamacpp")),
+    _Known(r"llamacpp:.*", "no service of this run is llama.cpp", _lacks("llamacpp", "embeddings")),
     _Known(r"nv_inference_request_summary_us", "the service's option summary_latencies is off", _quiet),
     _Known(r"vllm:gpu_.*|vllm:time_per_output_token_.*", "names of vLLM's V0 engine, gone since"),
     _Known(r"collections_vector_total", "a name of older releases of Qdrant"),

@@ -157,6 +157,12 @@ def place(asked: str | Path | None, paths: Paths) -> Path:
     return directory(asked, os.environ.get(VARIABLE), _expanded(paths.images))
 
 
+def shared_scratch(paths: Paths) -> Path | None:
+    """Return the site's scratch on its shared file system, where its profile names one."""
+    found = _expanded(paths.scratch)
+    return Path(found) if found else None
+
+
 def offer_prometheus(images: str | Path | None = None) -> None:
     """Have recordings opened by the Prometheus of the image where PATH has none, as on clusters.
 

@@ -3,11 +3,16 @@
 import threading
 from pathlib import Path
 
-from jobs.journal import Journal
+from jobs.journal import Journal, say
 from prometheus.shipping import Shipment
 
 _LEAST, _MOST = 1.0, 5.0
 """Seconds between rounds: the scrape interval within these bounds. What a round costs is a few stats and one fsync."""
+
+
+def every(interval: float) -> float:
+    """Return the seconds between rounds of a run that scrapes each `interval` seconds."""
+    return min(_MOST, max(_LEAST, interval))
 
 
 class Copier:
@@ -16,7 +21,7 @@ class Copier:
     def __init__(self, journal: Journal, data: Path, interval: float) -> None:
         self._journal = journal
         self._shipment = Shipment(data, journal.run.series_copy)
-        self._every = min(_MOST, max(_LEAST, interval))
+        self._every = every(interval)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._go_on, name="copier", daemon=True)
 
@@ -49,6 +54,6 @@ class Copier:
             try:
                 self._journal.note(f"{text}: they live on the node's disk only until the end")
             except OSError:
-                print(text, flush=True)  # noqa: T201 - the supervisor's log
+                say(text)
             return False
         return True

@@ -22,6 +22,10 @@ class StoppedEarly(Exception):  # noqa: N818 - not an error: somebody asked for 
     """The run was asked to end while programs were still starting."""
 
 
+_PAUSE = 0.2
+"""Seconds after which one that waits for another looks whether the run is to stop."""
+
+
 @dataclass
 class Member:
     """A program with its handle."""
@@ -57,17 +61,21 @@ class Crew:
     def bring_up(self, programs: Sequence[Program]) -> None:
         """Start all at once and wait until each is ready. Raises StartError (the first failure) or StoppedEarly."""
         with ThreadPoolExecutor(max_workers=max(1, len(programs)), thread_name_prefix="start") as pool:
-            futures = [pool.submit(self._bring_up, program) for program in programs]
+            ready = {program.name: threading.Event() for program in programs}
+            futures = [pool.submit(self._bring_up, program, ready) for program in programs]
             errors = [error for future in futures if (error := future.exception()) is not None]
         # One failure makes the others stop early: the failure is what a person must read.
         for error in sorted(errors, key=lambda error: isinstance(error, StoppedEarly)):
             raise error
 
-    def _bring_up(self, program: Program) -> None:
+    def _bring_up(self, program: Program, ready: Mapping[str, threading.Event]) -> None:
         try:
+            if program.after is not None:
+                self._wait_for(ready[program.after])
             self._prepare(program)
             member = self._start(program)
             self._wait_ready(member)
+            ready[program.name].set()
         except StartError as error:
             if not program.bonus:
                 self._stopping.set()
@@ -77,6 +85,11 @@ class Crew:
         except BaseException:
             self._stopping.set()
             raise
+
+    def _wait_for(self, ready: threading.Event) -> None:
+        while not ready.wait(_PAUSE):
+            if self._stopping.is_set():
+                raise StoppedEarly
 
     def _prepare(self, program: Program) -> None:
         log = self._log(program)

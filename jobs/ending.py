@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from jobs import identity
-from jobs.journal import Journal
+from jobs.journal import Journal, say
 from loadtests import progress, records
 from prometheus import snapshot
 from prometheus.client import Client
@@ -101,9 +101,15 @@ class Ending:
                 self.problems.append(f"still running: {names}")
 
     def seal(self, scratch: Path, begun: float | None = None) -> None:
-        """Judge, render, remove what is not part of the recording, seal. `begun`: monotonic time of the load's end."""
+        """Judge, render, remove what is not part of the recording, seal. `begun`: monotonic time of the load's end.
+
+        Where the run directory cannot be written at all, all stays as it is for `dashcam recover`.
+        """
+        known = len(self.problems)
         with self.step("the record of the end"):
             self._journal.set(ended=self._journal.manifest.ended or now(), state="ended")
+        if len(self.problems) > known:
+            return
         with self.step("the dashboards"):
             self._dashboards()
         if not self._journal.manifest.unfinished:
@@ -155,7 +161,7 @@ class Ending:
         except Exception as error:  # noqa: BLE001 - whatever failed, the steps after it are still worth doing
             text = f"{what} failed: {type(error).__name__}: {error}"
             self.problems.append(text)
-            print(text, flush=True)  # noqa: T201 - the supervisor's log
+            say(text)
             with contextlib.suppress(OSError):
                 self._journal.note(text)
         if timing is not None:

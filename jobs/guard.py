@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from jobs import attempts, exits
+from jobs.journal import say
 from runs.directory import RunDirectory
 from runs.manifest import Ending as EndingWord
 from runs.manifest import Manifest
@@ -47,12 +48,15 @@ def main(argv: list[str]) -> int:
         code = child[0].wait()
         if run.sealed:
             return code
-        print(f"the supervisor ended with {code} before the seal: recovering", flush=True)  # noqa: T201 - Slurm's log
-        ending = "abandoned"
-        reason = f"the supervisor ended with {code}" if code >= 0 else f"the supervisor was killed (signal {-code})"
+        say(f"the supervisor ended with {code} before the seal: recovering")
+        ending, reason = exits.unsealed(run, code)
     from jobs import recovering  # noqa: PLC0415 - 70 MB and half a second that a run which goes well does not need
 
-    recovering.recover(run, ending, reason)
+    try:
+        recovering.recover(run, ending, reason)
+    except recovering.RecoverError as error:
+        say(str(error))  # Slurm's log
+        return exits.FAILED
     return exits.of(Manifest.load(run.manifest))
 
 

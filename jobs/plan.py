@@ -2,20 +2,21 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from apptainer.image import Image
 from grafana import server as grafana_server
 from grafana.provisioning import Source
 from jobs.certificates import issue
-from jobs.containers import Containers, offer_prometheus
+from jobs.containers import Containers, offer_prometheus, shared_scratch
 from jobs.grafana import Beside, Planned
 from jobs.load import Driving
 from jobs.node import PortError, available
 from jobs.program import Program
 from jobs.prometheus import plan as planned_prometheus
 from jobs.services import catalogue
-from jobs.services.base import Context, PlanError, ServicePlan
+from jobs.services.base import Context, Peer, PlanError, ServicePlan
 from jobs.sidecars import Sidecars
 from loadtests.plan import Series
 from prometheus.config import Scrape
@@ -194,6 +195,8 @@ class Planner:
             gpus=node.facts.get("gpus"),
             image=image,
             beside=self._beside,
+            peers=lambda count: self._peers(node, count),
+            shared=shared_scratch(self.site.paths),
         )
         plan = kind.plan(context, kind.Options.model_validate(service.options))
         # All instances are one job; their nodes tell them apart.
@@ -202,6 +205,18 @@ class Planner:
             for scrape in plan.scrapes
         ]
         return replace(plan, scrapes=tuple(scrapes))
+
+    def _peers(self, node: Node, count: int) -> list[Peer]:
+        return [
+            Peer(
+                node=each.index,
+                node_name=each.name,
+                address=each.address,
+                port=partial(self._port, each),
+                gpus=each.facts.get("gpus"),
+            )
+            for each in self.nodes[node.index + 1 : node.index + 1 + count]
+        ]
 
     def _grafana(self, series: Series) -> Planned | None:
         watch = self.recipe.watch

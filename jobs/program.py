@@ -25,6 +25,8 @@ class Program:
     get it: one that does not start ends the run, unless it is a `bonus`, which is started because it happens to be
     installed. `without` names variables of our own environment that it must not inherit.
 
+    `after` names a program, brought up at the same time, that must be ready before this one is prepared.
+
     `image` names the image that `argv` is a command line of; `reads` are paths of the node that it must see beside the
     run's own, `binds` such paths by their name inside (read-only), `pwd` its working directory there. Words INSIDE of
     `prepare` stand for all that runs a command in the same surroundings. `jobs.containers` makes a program that can be
@@ -45,6 +47,7 @@ class Program:
     stop_within: float = 10.0
     essential: bool = True
     bonus: bool = False
+    after: str | None = None
     image: str | None = None
     reads: tuple[str, ...] = ()
     binds: tuple[tuple[str, str], ...] = ()

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from jobs import identity, living
+from jobs import identity, living, reserve
 from jobs import scratch as scratch_of
 from jobs.allocations import of_manifest
 from jobs.allocations.local import wait_gone
@@ -36,7 +36,8 @@ def recover(run: RunDirectory, ending: EndingWord = "abandoned", reason: str = "
     """Stop what is left of a dead run by its record, save what there is, judge, seal.
 
     Its programs and its node-local data are used where this is their machine; elsewhere the series come from the
-    continuous copy. Raises RecoverError: somebody else is at it, or not all could be saved (it is sealed all the same).
+    continuous copy. Raises RecoverError: somebody else is at it, it cannot be written to, or not all could be saved
+    (it is sealed all the same).
     """
     with _alone(run):
         if run.sealed:
@@ -44,8 +45,9 @@ def recover(run: RunDirectory, ending: EndingWord = "abandoned", reason: str = "
         journal = Journal.open(run)
         manifest = journal.manifest
         offer_prometheus(image_place(manifest.recipe.get("images"), of_manifest(manifest).paths))
-        journal.set(ending=manifest.ending or ending, reason=manifest.reason or reason, unfinished=False)
         end = Ending(journal)
+        with end.step("the record of the ending"):  # a full disk must not keep what runs from being stopped
+            journal.set(ending=manifest.ending or ending, reason=manifest.reason or reason, unfinished=False)
         here = living.elsewhere(manifest) is None
         scratch = Path(manifest.scratch) if manifest.scratch else _scratch(run, manifest)
         if here:
@@ -58,6 +60,8 @@ def recover(run: RunDirectory, ending: EndingWord = "abandoned", reason: str = "
             end.kill_leftovers()
         end.save_records()
         end.seal(scratch)
+        if not run.sums.is_file():
+            raise RecoverError(f"run {run.id} could not be sealed: {end.problems[-1]}; {_mend(run)}")
         if end.problems:
             raise RecoverError(f"run {run.id} is sealed, but not all could be saved: " + "; ".join(end.problems))
 
@@ -78,6 +82,11 @@ def finish(run: RunDirectory) -> None:
 def _has_blocks(run: RunDirectory, manifest: Manifest) -> bool:
     """Tell whether the blocks were made before the run was cut off: what they were made of may be half removed."""
     return manifest.state == "ended" and not run.series_log.is_dir() and any(run.tsdb.glob("*/meta.json"))
+
+
+def _mend(run: RunDirectory) -> str:
+    alive = "programs of it still run" if any(identity.tagged(run.id)) else "nothing of it runs any more"
+    return f"{alive}; free some space, then `dashcam recover {run.id}`"
 
 
 def save(path: Path) -> bool:
@@ -127,10 +136,21 @@ def stop_recorded(manifest: Manifest, processes: list[Process]) -> None:
 
 @contextlib.contextmanager
 def _alone(run: RunDirectory) -> Iterator[None]:
-    """Hold the run against others who find it dead at the same time. Raises RecoverError.
+    """Hold the run against others who find it dead at the same time. Raises RecoverError: also for any OSError.
 
     By a file that only one can make: locks of flock(2) are off on many a Lustre.
     """
+    reserve.release(run)
+    try:
+        with _locked(run):
+            yield
+    except OSError as error:
+        place = error.filename or run.path
+        raise RecoverError(f"{place} cannot be written: {error.strerror or error}; {_mend(run)}") from error
+
+
+@contextlib.contextmanager
+def _locked(run: RunDirectory) -> Iterator[None]:
     path = run.path.with_name(f".{run.id}.recovering")  # outside of what gets sealed
     words = f"{socket.gethostname()} {os.getpid()} {identity.start_ticks(os.getpid())}"
     for last in (False, True):
@@ -144,8 +164,13 @@ def _alone(run: RunDirectory) -> Iterator[None]:
                 ) from None
             path.unlink(missing_ok=True)
             continue
-        os.write(descriptor, words.encode())
-        os.close(descriptor)
+        try:
+            os.write(descriptor, words.encode())
+        except OSError:
+            path.unlink()
+            raise
+        finally:
+            os.close(descriptor)
         break
     try:
         yield

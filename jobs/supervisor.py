@@ -12,13 +12,13 @@ from pathlib import Path
 from types import FrameType
 
 from grafana import archive
-from jobs import exits, haste, identity, recovering, sbatch, scratch
+from jobs import exits, gpus, haste, identity, recovering, reserve, sbatch, scratch
 from jobs.allocations import for_run, of_manifest
 from jobs.allocations.base import Allocation, AllocationError
 from jobs.copying import Copier
 from jobs.crew import POLL_SECONDS, Crew, StoppedEarly, log_tail
 from jobs.ending import Ending
-from jobs.journal import Journal
+from jobs.journal import Journal, say
 from jobs.node import PortError
 from jobs.plan import PORTS_PER_NODE, Plan, Planner
 from jobs.program import StartError
@@ -88,7 +88,7 @@ class Supervisor:
             except Ended:
                 raise
             except Exception as error:
-                traceback.print_exc()  # a fault of ours must not cost the recording
+                say(traceback.format_exc())  # a fault of ours must not cost the recording
                 raise Ended("failed", f"dashcam itself failed ({type(error).__name__}: {error})") from error
         except Ended as ended:
             return self._end(ended)
@@ -122,6 +122,7 @@ class Supervisor:
         )
         shutil.rmtree(self.scratch, ignore_errors=True)  # of an earlier attempt that was killed here
         scratch.claim(self.scratch, self.run_directory.path)
+        reserve.take(self.run_directory)
         self.journal.set(supervisor=record, state="starting", scratch=str(self.scratch), slurm=self.allocation.facts())
         cleared = scratch.clear(scratch.places(self.site.local_disk), recovering.save)
         gone = f"left on this node by dead runs, and cleared: {', '.join(cleared)}" if cleared else ""
@@ -131,7 +132,7 @@ class Supervisor:
     def _plan(self) -> Plan:
         nodes, ports = self.allocation.nodes(PORTS_PER_NODE)
         self.journal.set(nodes=nodes)
-        for note in self.allocation.notes:
+        for note in (*self.allocation.notes, *gpus.check(self.recipe, self.journal.manifest, nodes)):
             self.journal.note(note)
         # First: Grafana's home is one of them.
         archive.write(self.run_directory.dashboards, self.run_directory.id, self.recipe)
@@ -213,6 +214,7 @@ class Supervisor:
         for program, how in self.crew.died():
             text = f"{program.name} ({program.role}) died: {how}"
             if program.essential:
+                self._writable(text)
                 raise Ended("failed", text + log_tail(self.run_directory.logs / f"{program.name}.log"))
             self.journal.note(f"{text}; the run went on without it")
         if time.monotonic() > self.deadline:
@@ -224,14 +226,24 @@ class Supervisor:
                 if shutil.disk_usage(place).free < SPACE_LEFT:
                     raise Ended("failed", f"less than {SPACE_LEFT >> 20} MB are free for {place}: the disk is full")
 
+    def _writable(self, text: str) -> None:
+        """Find out whether what `text` tells is the doing of a full disk or a quota, which no log could take."""
+        probe = self.run_directory.live / "probe"
+        try:
+            atomic.write(probe, bytes(65536))
+            probe.unlink()
+        except OSError as error:
+            raise Ended("failed", f"{_os_error(error, self.run_directory.path)}: {text}") from error
+
     def _end(self, ended: Ended) -> int:
-        print(f"ending: {ended.ending}: {ended.reason}", flush=True)  # noqa: T201 - the supervisor's log
+        say(f"ending: {ended.ending}: {ended.reason}")
+        reserve.release(self.run_directory)
         self.stopping.set()
         ending, begin = Ending(self.journal), time.monotonic()
         try:
             self.journal.set(state="ending", ending=ended.ending, reason=ended.reason)
         except OSError as error:
-            print(_os_error(error, self.run_directory.path), flush=True)  # noqa: T201 - the supervisor's log
+            say(_os_error(error, self.run_directory.path))
         if ended.ending == "completed" and self.client is not None:
             # The load stays until it is stopped, so that the last figures are scraped once more.
             time.sleep(2 * self.recipe.watch.interval)
@@ -260,6 +272,8 @@ class Supervisor:
             self.allocation.clean(self.scratch)
         self.journal.manifest.timings["load_end_to_report"] = round(time.monotonic() - begin, 3)
         ending.seal(self.scratch, begin if ended.ending == "completed" else None)
+        if not self.run_directory.sealed:
+            return exits.UNWRITABLE
         code = exits.of(self.journal.manifest)
         return exits.FAILED if ending.problems and code != exits.INTERRUPTED else code
 

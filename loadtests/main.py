@@ -69,9 +69,12 @@ class _Load:
     def __init__(self, plan: LoadPlan, path: Path) -> None:
         self._plan = plan
         self._kind = _kind(plan)
-        self._options: BaseModel = self._kind.Options.model_validate(plan.load.options)
         self._load = plan.load
-        if isinstance(self._kind, ToolKind):
+        self._options: BaseModel
+        if not isinstance(self._kind, ToolKind):
+            self._options = self._kind.Options.model_validate(plan.load.options)
+        else:
+            self._options = self._kind.read(plan)
             self._load = self._kind.arranged(plan.load, self._options)
         self._token = plan.token_file.read_text().strip()
         if not self._token:

@@ -53,6 +53,13 @@ QDRANT = _any(
     "app_info|collections_.*|collection_points|collection_vectors|memory_.*_bytes",
 )
 
+MINIO = _any(
+    # The distribution of the time to the first byte has some 30 names of calls, 15 bounds each: the load knows better.
+    "minio_api_requests_(total|errors_total|4xx_errors_total|5xx_errors_total|canceled_total)",
+    "minio_api_requests_(inflight_total|waiting_total|incoming_total)",
+    "minio_api_requests_traffic_(sent|received)_bytes",
+)
+
 POSTGRES = _any(
     # Of some 330 settings those that a benchmark turns on.
     "pg_settings_(max_connections|shared_buffers_bytes|work_mem_bytes|maintenance_work_mem_bytes|max_wal_size_bytes)",
@@ -62,7 +69,14 @@ POSTGRES = _any(
     "postgres_exporter_build_info",
 )
 
-LISTS = {"vllm": VLLM, "milvus": MILVUS, "weaviate": WEAVIATE, "qdrant": QDRANT, "postgres": POSTGRES}
+LISTS = {
+    "vllm": VLLM,
+    "milvus": MILVUS,
+    "weaviate": WEAVIATE,
+    "qdrant": QDRANT,
+    "minio": MINIO,
+    "postgres": POSTGRES,
+}
 """By source, as the rules call it (`prometheus.rules`)."""
 
 

@@ -48,7 +48,7 @@ _TOKENS = ("openai", "rag", "embeddings")
 _STREAMED = ("openai", "rag")
 
 ORIGINS: Mapping[str, Origin] = {
-    "llamacpp:": _service("llama.cpp", "llamacpp"),
+    "llamacpp:": _service("llama.cpp", "llamacpp", "embeddings"),
     "vllm:": _service("vLLM", "vllm"),
     "nv_": _service("Triton", "triton"),
     "pg_": _service("PostgreSQL, by postgres_exporter", "pgvector", "postgres"),

@@ -80,7 +80,12 @@ def _move(block: Path, target: Path) -> None:
     _check(block)
     temporary = target / f".{block.name}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(block, temporary)
+    try:
+        shutil.copytree(block, temporary)
+    except shutil.Error as error:  # its text tells of each file
+        shutil.rmtree(temporary, ignore_errors=True)
+        why = str(error.args[0][0][2]).partition(":")[0]
+        raise OSError(f"block {block.name} cannot be copied to {target}: {why}") from error
     for path in temporary.rglob("*"):
         if path.is_file():
             descriptor = os.open(path, os.O_RDONLY)

@@ -29,6 +29,7 @@ def problems(source: Document, values: Mapping[str, Any], tools: Collection[str]
         if isinstance(service, dict):
             where: Location = ("services", str(name))
             yield from _place(source, where, service, layout)
+            yield from _span(source, where, service, layout)
             counts[str(name)] = _count(service, layout)
     yield from _names(source, counts)
     if isinstance(load, dict):
@@ -49,6 +50,26 @@ def _place(source: Document, where: Location, part: dict[str, Any], layout: Layo
                 nodes.one(value, layout)
         except SelectionError as error:
             yield _problem(source, (*where, key), str(error), error.mend)
+
+
+def _span(source: Document, where: Location, service: dict[str, Any], layout: Layout) -> Iterator[Problem]:
+    """Check the nodes that one instance runs over, where its kind has that key."""
+    options, where = service.get("options"), (*where, "span")
+    span = options.get("span") if isinstance(options, dict) else None
+    if not isinstance(span, int) or span < 2:
+        return
+    if service.get("nodes") not in (None, [], ""):
+        message = "one instance over several nodes has one place, and `nodes` is an instance on each"
+        yield _problem(source, where, message, "write the first of its nodes as `node`")
+        return
+    try:
+        first = nodes.one(_ONE.validate_python(service.get("node", 0)), layout)
+    except ValueError:
+        return
+    span_of = next((each for each in layout.components.values() if first in each), range(layout.nodes))
+    if first + span > span_of.stop:
+        message = f"{span} nodes from node {first} on are not there: {layout.said()}"
+        yield _problem(source, where, message, "ask for more nodes in `allocation`, or for a smaller span")
 
 
 def _count(service: dict[str, Any], layout: Layout) -> int | None:

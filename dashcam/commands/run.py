@@ -123,7 +123,7 @@ def _local(run: RunDirectory, *, quiet: bool) -> bool:
             signal.signal(number, handler)
     if not run.sealed:
         _explain(run, supervisor)
-        recovering.recover(run)
+        recovering.recover(run, *exits.unsealed(run, supervisor.returncode))
     return asked
 
 
@@ -135,9 +135,8 @@ def _explain(run: RunDirectory, supervisor: "subprocess.Popen[bytes]") -> None:
     )
     log = run.logs / "supervisor.log"
     if log.is_file():
-        print(
-            "".join(f"    | {line}\n" for line in log.read_text(errors="replace").splitlines()[-15:]), file=sys.stderr
-        )
+        lines = log.read_text(errors="replace").splitlines()[-15:]
+        print("".join(f"    | {line}\n" for line in lines), end="", file=sys.stderr)
 
 
 def _until_over(run: RunDirectory, job: str, *, quiet: bool) -> None:

@@ -266,7 +266,7 @@ _LLAMA = Section(
             width=12,
         ),
     ],
-    needs=kinds("llamacpp", "openai"),
+    needs=kinds("llamacpp", "embeddings", "openai"),
 )
 
 _TRITON_ROW = Section(
@@ -346,6 +346,6 @@ BOARD = Board(
     name="llm",
     title="LLM and inference",
     description="Model servers from within: queues, caches, tokens, and where a request's time goes.",
-    needs=kinds("llamacpp", "vllm", "openai", "triton"),
+    needs=kinds("llamacpp", "embeddings", "vllm", "openai", "triton"),
     sections=[_COMMON, _VLLM_ROW, _LLAMA, _TRITON_ROW],
 )

@@ -1,6 +1,6 @@
 """What a service kind is asked, and what it answers: programs to start, an endpoint to drive, metrics to scrape."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -9,9 +9,22 @@ from pydantic import BaseModel
 
 from apptainer.image import Image
 from jobs.program import Program, Role
+from jobs.services.about import About
 from loadtests.plan import Target
 from prometheus.config import Scrape
 from prometheus.web import Certificate
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A further node for an instance that runs over several. `scratch` of the instance has the same path there."""
+
+    node: int
+    node_name: str
+    address: str
+    port: Callable[[int | None], int]
+    """As `Context.port`, of that node."""
+    gpus: int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,10 @@ class Context:
     name. None: natively."""
     beside: Callable[[str], Image | None] = lambda _name: None
     """Give the image, by its name, for a program beside the service; None: it runs natively, if it is there."""
+    peers: Callable[[int], Sequence[Peer]] = lambda _count: ()
+    """Give up to so many nodes that follow this one in the allocation, for an instance that runs over several."""
+    shared: Path | None = None
+    """The site's scratch on its shared file system; None: the site's profile names none."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +85,13 @@ class ServiceKind(Protocol):
     """One file of the catalogue.
 
     Options may hold `common`, a class variable: defaults of keys that all services have, as {"ready_within": "15m"}.
+    A key `span` among them says over how many nodes, from its own on, an instance runs (`Context.peers`).
     A kind may have `image`, the name of the image that it can run in (`apptainer/images/`).
     """
 
     kind: str
     Options: type[BaseModel]
+    about: About
 
     def plan(self, context: Context, options: BaseModel) -> ServicePlan:
         """Say how to run one instance. Raises PlanError where something needed is not here."""

@@ -8,7 +8,9 @@ from pydantic import BaseModel, Field
 
 from jobs.probes import HttpProbe
 from jobs.program import Program
+from jobs.services.about import About
 from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from jobs.services.vector_load import NEAREST
 from loadtests.plan import Target
 from runs.recipe import Strict
 
@@ -26,6 +28,16 @@ class Chroma:
     kind = "chroma"
     image = "chroma"
     Options: type[BaseModel] = Options
+    about = About(
+        title="Chroma's own server, a vector database",
+        load=NEAREST,
+        ports="HTTP",
+        guard="nobody is asked: Chroma 1.x has no authentication",
+        metrics="none; its process, its OTLP traces and metrics, and the load",
+        program="`chroma` on PATH, in a venv of its own: pip install chromadb",
+        starts="1 s, two cores",
+        exporters=("node", "cgroup", "process", "otlp"),
+    )
 
     def plan(self, context: Context, options: BaseModel) -> ServicePlan:
         """See `jobs.services.base.ServiceKind`."""

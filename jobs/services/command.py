@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from jobs.probes import HttpProbe
 from jobs.program import Program
+from jobs.services.about import About
 from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
 from loadtests.plan import Target
 from prometheus import keep
@@ -70,6 +71,32 @@ class Command:
 
     kind = "command"
     Options: type[BaseModel] = Options
+    about = About(
+        title="any program by its command line: TGI, SGLang, a server of one's own",
+        load="""\
+load:
+  generator: openai
+  prompt_tokens: 64
+  max_tokens: 32
+  seed: 7
+  phases:
+    - {name: warmup, for: 5s, rate: 3}
+    - {name: steady, for: 30s, rate: 6, arrival: poisson}
+objectives: {ttft_p95: 500ms, error_rate: 1%}
+""",
+        ports="the program's own, one of them given as {port}",
+        guard="the program's own affair",
+        metrics="the path `metrics` on its port; `metrics_keep` says what of them is recorded",
+        program="the first word of `command`, on PATH or by its path",
+        starts="the program's own",
+        service="""\
+command: my-server --host {address} --port {port}           # {node}, {scratch} and {otlp_grpc} are filled in, too
+ready: /health                    # answers 200 when it is ready
+metrics: /metrics
+protocol: openai                  # what it speaks, for the generator
+model: my-model                   # name of the model in requests
+""",
+    )
 
     def plan(self, context: Context, options: BaseModel) -> ServicePlan:
         """See `jobs.services.base.ServiceKind`."""

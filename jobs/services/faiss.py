@@ -9,7 +9,9 @@ from pydantic import BaseModel, Field
 
 from jobs.probes import HttpProbe
 from jobs.program import Program
+from jobs.services.about import About
 from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from jobs.services.vector_load import NEAREST
 from loadtests.plan import Target
 from loadtests.vectors.faiss import IN_PROCESS
 from prometheus.config import Bearer, Scrape
@@ -30,6 +32,14 @@ class Faiss:
     kind = "faiss"
     image = "dashcam"
     Options: type[BaseModel] = Options
+    about = About(
+        title="Faiss behind a small server of ours, or inside the load's process",
+        load=NEAREST,
+        ports="HTTP",
+        guard="a random key in 0600 files, for every page",
+        metrics="/metrics behind the key; searches, their durations, vectors",
+        program="ours over the wheel faiss-cpu: pip install 'dashcam[faiss]'",
+    )
 
     def plan(self, context: Context, options: BaseModel) -> ServicePlan:
         """See `jobs.services.base.ServiceKind`."""

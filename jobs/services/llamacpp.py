@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from jobs.probes import HttpProbe
 from jobs.program import Program
 from jobs.services import tiny_model
+from jobs.services.about import About
 from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
 from loadtests.plan import Target
 from prometheus.config import Bearer, Scrape
@@ -45,6 +46,27 @@ class LlamaCpp:
     kind = "llamacpp"
     image = "llamacpp"
     Options: type[BaseModel] = Options
+    about = About(
+        title="llama.cpp's OpenAI server",
+        load="""\
+load:
+  generator: openai
+  prompt_tokens: 64
+  max_tokens: 32
+  seed: 7
+  phases:
+    - {name: warmup, for: 5s, rate: 3}
+    - {name: steady, for: 30s, rate: 6, arrival: poisson}
+objectives: {ttft_p95: 500ms, error_rate: 1%}
+""",
+        ports="HTTP",
+        guard="a random key in 0600 files, for every page but /health and /v1/models",
+        metrics="/metrics behind the key; tokens, slots, waiting requests; no histograms",
+        program="`llama-server` on PATH, or the wheel xllamacpp: pip install 'dashcam[llamacpp]'",
+        starts="0.2 s with a small model, two cores",
+        service="model: tiny                       # random weights: its speed says nothing about a trained model\n",
+        exporters=("node", "cgroup", "process", "gpu"),
+    )
 
     def plan(self, context: Context, options: BaseModel) -> ServicePlan:
         """See `jobs.services.base.ServiceKind`."""

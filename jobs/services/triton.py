@@ -14,6 +14,7 @@ import requests
 from pydantic import BaseModel, Field
 
 from jobs.program import Program
+from jobs.services.about import About
 from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
 from jobs.services.triton_prepare import TINY, stub_of
 from loadtests.plan import Target
@@ -78,6 +79,28 @@ class Triton:
     kind = "triton"
     image = "triton"
     Options: type[BaseModel] = Options
+    about = About(
+        title="NVIDIA's Triton Inference Server over a model repository",
+        load="""\
+load:
+  generator: triton
+  model: add_sub                    # one of `model: tiny`; rows of numbers, whose sum and difference come back
+  batch: 4
+  expect: add_sub                   # wrong answers are found
+  seed: 7
+  phases:
+    - {name: warmup, for: 5s, rate: 20}
+    - {name: steady, for: 30s, rate: 60, arrival: poisson}
+objectives: {latency_p99: 500ms, error_rate: 1%}
+""",
+        ports="HTTP and metrics; gRPC where asked for",
+        guard="nobody is asked; parts of its API that change the server are locked by a random key",
+        metrics="/metrics on a port of its own, open; requests, failures, queue and compute times by model",
+        program="`tritonserver` on PATH, or the wheel nvidia-pytriton: pip install nvidia-pytriton",
+        starts="1.7 s with a small model, two cores",
+        service="model: tiny                       # models of our own that add\nsummary_latencies: true\n",
+        exporters=("node", "cgroup", "process", "gpu"),
+    )
 
     def plan(self, context: Context, options: BaseModel) -> ServicePlan:
         """See `jobs.services.base.ServiceKind`."""

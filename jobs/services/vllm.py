@@ -1,19 +1,20 @@
-"""`vllm`: the OpenAI server of vLLM, as `vllm` on PATH (`vllm serve`, 0.9 and newer) on one node."""
+"""`vllm`: the OpenAI server of vLLM, as `vllm` on PATH (`vllm serve`, 0.9 and newer), on one node or over several."""
 
 import os
 import re
 import secrets
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
 from jobs.program import Program
-from jobs.services import tiny_model, vllm_guard, vllm_model
-from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from jobs.services import tiny_model, vllm_guard, vllm_model, vllm_ray
+from jobs.services.about import About
+from jobs.services.base import SERVICE_ROLE, Context, Peer, PlanError, ServicePlan
 from jobs.services.vllm_args import Args
 from jobs.services.vllm_probe import VllmProbe
 from loadtests.plan import Target
@@ -36,6 +37,7 @@ class Options(Strict):
     binary: UserPath | None = Field(None, description="path of the program vllm; default: the one on PATH")
     tensor_parallel: int = Field(1, ge=1, description="GPUs that share each layer")
     pipeline_parallel: int = Field(1, ge=1, description="groups of GPUs that take the layers in turn")
+    span: int = Field(1, ge=1, description="nodes that it runs over, from its own on, by Ray; all their GPUs count")
     max_model_len: int | None = Field(None, ge=1, description="tokens of prompt and answer; default: the model's")
     max_num_seqs: int | None = Field(None, ge=1, description="requests worked on at once; default: vLLM's")
     gpu_memory_utilization: float | None = Field(None, gt=0, le=1, description="default: vLLM's")
@@ -56,13 +58,41 @@ class Vllm:
     kind = "vllm"
     image = "vllm"
     Options: type[BaseModel] = Options
+    about = About(
+        title="vLLM's OpenAI server, on GPUs of one node or of several",
+        load="""\
+load:
+  generator: openai
+  prompt_tokens: 64
+  max_tokens: 32
+  ignore_eos: true                  # as many tokens as asked, whatever the model would say
+  seed: 7
+  phases:
+    - {name: warmup, for: 5s, rate: 3}
+    - {name: steady, for: 30s, rate: 6, arrival: poisson}
+objectives: {ttft_p95: 500ms, itl_p95: 100ms, error_rate: 1%}
+""",
+        ports="HTTP; over several nodes Ray's",
+        guard="a random key in 0600 files, for every page; Ray's ports are open to whoever reaches the nodes",
+        metrics="/metrics behind the key; queues, KV cache, tokens, latencies",
+        program="`vllm` on PATH or `binary`, in a venv of its own: pip install vllm",
+        starts="22 to 33 s with a small model on two cores",
+        seen="run here natively on CPUs; never on a GPU, never over several nodes",
+        service="""\
+model: tiny                       # random weights: its speed says nothing about a trained model
+max_num_seqs: 16
+args: [--enforce-eager]           # starts sooner, without compiling; leave it out on GPUs
+""",
+        exporters=("node", "cgroup", "process", "gpu"),
+    )
 
     def plan(self, context: Context, options: BaseModel) -> ServicePlan:
         """See `jobs.services.base.ServiceKind`."""
         assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
         image = context.image
         binary = Path(image.program) if image else _binary(context.name, options.binary)
-        _fits(context, options)
+        peers = context.peers(options.span - 1)
+        _fits(context, options, peers)
         model, notes = _model(context.name, options.model)
         name = options.served_name or (vllm_model.NAME if options.model == "tiny" else model.name)
         port = context.port(options.port)
@@ -84,13 +114,20 @@ class Vllm:
             *options.args,
         )
         guard = context.scratch / "guard"
+        environment = _environment(context, binary)
+        cluster = vllm_ray.plan(context, peers, binary, environment, model) if options.span > 1 else None
         url = f"http://{context.address}:{port}"
         program = Program(
             name=context.name,
             role=SERVICE_ROLE,
             node=context.node,
-            argv=argv,
-            env=_environment(context, binary, guard, key.read_text()),
+            argv=(*argv, "--distributed-executor-backend", "ray") if cluster else argv,
+            env={
+                **environment,
+                **(cluster.variables if cluster else {}),
+                "PYTHONPATH": _joined(str(guard), environment["PYTHONPATH"]),
+                "VLLM_API_KEY": key.read_text(),
+            },
             prepare=(
                 ("mkdir", "-p", "-m", "700", str(context.scratch), str(guard)),
                 ("cp", vllm_guard.__file__, str(guard / "vllm_guard.py")),
@@ -99,6 +136,7 @@ class Vllm:
             ready_within=context.ready_within,
             port=port,
             stop_within=15.0,
+            after=cluster.programs[0].name if cluster else None,
             image=image.name if image else None,
             reads=(str(model),),
         )
@@ -111,16 +149,16 @@ class Vllm:
             keep=keep.VLLM,
         )
         return ServicePlan(
-            programs=(program,),
+            programs=(program, *(cluster.programs if cluster else ())),
             target=Target(protocol="openai", url=url, secret_file=key, model=name),
             scrapes=(scrape,),
             versions=((f"{context.name} (vLLM)", image.version if image else _version(binary)),),
-            notes=notes,
+            notes=(*notes, *(cluster.notes if cluster else ())),
         )
 
 
-def _environment(context: Context, binary: Path, guard: Path, key: str) -> dict[str, str]:
-    """Return what the server is told: nothing is sent anywhere, everything it writes lies in the scratch."""
+def _environment(context: Context, binary: Path) -> dict[str, str]:
+    """Return what the server and its workers are told: nothing is sent anywhere, all they write is in the scratch."""
     scratch = context.scratch
     places = {
         "VLLM_CACHE_ROOT": "vllm",
@@ -145,10 +183,7 @@ def _environment(context: Context, binary: Path, guard: Path, key: str) -> dict[
         # An image has its own paths.
         **({} if context.image else {"PATH": _joined(str(binary.parent), os.environ.get("PATH", os.defpath))}),
         **context.env,
-        "PYTHONPATH": _joined(
-            str(guard), context.env.get("PYTHONPATH", "" if context.image else os.environ.get("PYTHONPATH", ""))
-        ),
-        "VLLM_API_KEY": key,
+        "PYTHONPATH": context.env.get("PYTHONPATH", "" if context.image else os.environ.get("PYTHONPATH", "")),
     }
 
 
@@ -176,13 +211,25 @@ def _pinned(context: Context, cpus: str) -> tuple[str, ...]:
     return (taskset, "--cpu-list", cpus)
 
 
-def _fits(context: Context, options: Options) -> None:
+def _fits(context: Context, options: Options, peers: Sequence[Peer]) -> None:
     needed = options.tensor_parallel * options.pipeline_parallel
-    if context.gpus and needed > context.gpus:
+    if len(peers) < options.span - 1:
         raise PlanError(
-            f"service {context.name}: tensor_parallel x pipeline_parallel asks for {needed} GPUs, and node "
-            f"{context.node_name} has {context.gpus}; vLLM over several nodes is not built: ask for {context.gpus} at "
-            "most, or for nodes with more"
+            f"service {context.name}: `span` asks for {options.span} nodes from {context.node_name} on, and the run "
+            f"has {len(peers) + 1} there: run it on an allocation of that many, or leave `span` out"
+        )
+    asks = f"service {context.name}: tensor_parallel x pipeline_parallel asks for {needed} GPUs"
+    if needed < options.span:
+        raise PlanError(
+            f"{asks}, fewer than the {options.span} nodes of `span`: give tensor_parallel the GPUs of a node and "
+            "pipeline_parallel the nodes"
+        )
+    names = (context.node_name, *(peer.node_name for peer in peers))
+    there = [context.gpus, *(peer.gpus for peer in peers)]
+    if any(there) and None not in there and needed > (total := sum(gpus or 0 for gpus in there)):
+        where = f"node {names[0]} has" if len(names) == 1 else f"nodes {', '.join(names)} have"
+        raise PlanError(
+            f"{asks}, and {where} {total}: ask for {total} at most, for nodes with more, or for more nodes by `span`"
         )
 
 

@@ -24,6 +24,7 @@ _KEYS = {
     "port": "port",
     "tensor-parallel-size": "tensor_parallel",
     "pipeline-parallel-size": "pipeline_parallel",
+    "distributed-executor-backend": "span",
     "max-model-len": "max_model_len",
     "max-num-seqs": "max_num_seqs",
     "gpu-memory-utilization": "gpu_memory_utilization",

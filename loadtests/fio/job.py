@@ -18,7 +18,8 @@ class Options(Strict):
 
     places: dict[Name, Annotated[str, InRecipe(frozenset(WORDS))]] = Field(
         default_factory=lambda: {"local": "scratch", "shared": "run", "tmpfs": "tmpfs"}, min_length=1,
-        description="what is compared: a name and a directory, or scratch (/tmp), run (the run's own), tmpfs (memory)",
+        description="what is compared: a name and a directory, or scratch (/tmp), run (the run's own), home, tmpfs "
+        "(memory); a service of kind files goes before",
     )  # fmt: skip
     patterns: tuple[Pattern, ...] = Field(("randread",), min_length=1, description="fio's rw, one after another")
     read_percent: int = Field(70, ge=1, le=99, description="share of reads in readwrite and randrw")

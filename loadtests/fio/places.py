@@ -5,13 +5,17 @@ import mmap
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode
 
 from loadtests.outcome import SetupError
 
-WORDS = ("scratch", "run", "tmpfs")
-"""Places with a name: the node's temporary directory, the run's directory, and memory."""
+WORDS = ("scratch", "run", "home", "tmpfs")
+"""Places with a name: the node's temporary directory, the run's directory, the user's home, and memory."""
+PROTOCOL = "files"
+"""What a service that names places speaks; its URL holds them, see `url`."""
 _ALIGNED = 4096
 _SPARE = 64 * 2**20
 _VIRTUAL = frozenset(("tmpfs", "ramfs"))
@@ -34,8 +38,20 @@ class Place:
 
 def resolve(word: str, run: Path) -> Path:
     """Return the directory that a recipe means: one of WORDS, or a path."""
+    if word == "home":
+        return Path.home()
     known = {"scratch": Path(tempfile.gettempdir()), "run": run, "tmpfs": Path("/dev/shm")}  # noqa: S108 - what it is for
     return known.get(word, Path(word).expanduser())
+
+
+def url(places: Mapping[str, str]) -> str:
+    """Write places, by their names, as the URL of a target."""
+    return f"{PROTOCOL}:?{urlencode(places)}"
+
+
+def named(text: str) -> dict[str, str]:
+    """Read what `url` wrote."""
+    return dict(parse_qsl(text.partition("?")[2]))
 
 
 def make(name: str, parent: Path, own: str, needed: int) -> Place:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from loadtests.generators.base import Role
-from loadtests.plan import LoadPlan
+from loadtests.plan import LoadPlan, Target
 from loadtests.tools.stage import Stage
 from runs.recipe import Load, Phase
 
@@ -48,7 +48,7 @@ class ToolKind:
     """One file of the folder offers one as `TOOL`; it stands beside `generators.base.GeneratorKind`.
 
     No `targets`: it drives any protocol. `alone`: it can do without a service at all. `phases` says which phases it
-    makes of those of a recipe. `create` takes options of its own `Options`.
+    makes of those of a recipe, `told` which options a target brings. `create` takes options of its own `Options`.
     """
 
     name: str
@@ -57,7 +57,13 @@ class ToolKind:
     targets: tuple[str, ...] = ()
     alone: bool = False
     phases: Callable[[Load, Any], tuple[Phase, ...]] = as_asked
+    told: Callable[[Target], Mapping[str, Any]] = lambda _target: {}
     roles: Mapping[str, Role] = field(default_factory=dict)
+
+    def read(self, plan: LoadPlan) -> BaseModel:
+        """Return the options of a plan, with what its target says of them. Raises pydantic.ValidationError."""
+        told = self.told(plan.target) if plan.target is not None else {}
+        return self.Options.model_validate({**plan.load.options, **told})
 
     def mismatch(self, targets: Mapping[str, str]) -> str | None:
         """See `loadtests.generators.base.GeneratorKind.mismatch`."""

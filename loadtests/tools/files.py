@@ -1,7 +1,7 @@
 """`files`: reads and writes in file systems by fio: local, shared and tmpfs compared, each phase once on each.
 
 fio keeps no requests: its histograms of completion latency become figures of each phase, target and operation, and
-series while it runs. Needs no service.
+series while it runs. Needs no service; one of kind `files` names the places.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from loadtests.fio.series import FilesSeries
 from loadtests.importers import base
 from loadtests.importers.fio import UNCORRECTED, aggregate, documents
 from loadtests.outcome import SetupError
-from loadtests.plan import LoadPlan
+from loadtests.plan import LoadPlan, Target
 from loadtests.tools.base import ToolError, ToolKind
 from loadtests.tools.child import Child, tail
 from loadtests.tools.stage import Stage
@@ -237,4 +237,9 @@ def _fio() -> tuple[str, str]:
     return found, match[1]
 
 
-TOOL = ToolKind(name="files", Options=Options, create=Files, alone=True, phases=phases)
+def _told(target: Target) -> dict[str, Any]:
+    """Return the places that a service of kind `files` names."""
+    return {"places": places.named(target.url)} if target.protocol == places.PROTOCOL else {}
+
+
+TOOL = ToolKind(name="files", Options=Options, create=Files, alone=True, phases=phases, told=_told)

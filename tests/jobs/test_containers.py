@@ -16,7 +16,7 @@ from jobs.containers import Containers
 from jobs.plan import Planner
 from jobs.program import Program
 from jobs.services import catalogue
-from jobs.services.base import Context, PlanError
+from jobs.services.base import Context, Peer, PlanError
 from jobs.sidecars import Sidecars
 from prometheus.web import Credentials
 from runs.directory import RunDirectory
@@ -29,12 +29,18 @@ GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parents[2]
 CASES = {
     "chroma": ("chroma", {}),
+    "embeddings": ("embeddings", {"model": "MODEL"}),
     "faiss": ("faiss", {}),
     "llamacpp": ("llamacpp", {"model": "MODEL"}),
+    "milvus": ("milvus", {}),
+    "minio": ("minio", {"requests": 64}),
     "pgvector": ("pgvector", {}),
+    "qdrant": ("qdrant", {}),
     "seaweedfs": ("seaweedfs", {}),
     "triton": ("triton", {"model": "MODELS", "load": ["a"]}),
     "vllm": ("vllm", {"model": "MODELS/a", "tensor_parallel": 4, "cpus": "0-3"}),
+    "vllm-span": ("vllm", {"model": "MODELS/a", "tensor_parallel": 4, "pipeline_parallel": 2, "span": 2}),
+    "weaviate": ("weaviate", {"memory_limit": "8GiB"}),
 }
 
 
@@ -153,6 +159,9 @@ def test_service_in_its_image(case, tmp_path, containers, shown, monkeypatch):
         gpus=4,
         image=containers.service("it", found.image, None),
         beside=containers.there,
+        peers=lambda count: [
+            Peer(1 + n, f"n{2 + n}", f"10.0.0.{2 + n}", lambda asked: asked or next(ports), 4) for n in range(count)
+        ],
     )
     planned = found.plan(context, found.Options.model_validate(options))
     assert all(program.image for program in planned.programs)

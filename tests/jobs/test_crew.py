@@ -1,6 +1,7 @@
 """Programs of a run: none waits for another's start, and what is being started is stopped like the rest."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -93,6 +94,49 @@ def test_what_is_being_started_is_stopped(made):
     with pytest.raises(StoppedEarly):
         crew.bring_up([program("late", "sidecar")])
     assert "late" not in allocation.handles
+
+
+def test_one_after_another(made):
+    """What comes after another is not begun before that is ready, and never when the run is to stop."""
+    crew, allocation, journal, _ = made
+    programs = [replace(program("worker", "service"), after="slow"), program("slow", "service")]
+    bringing = threading.Thread(target=crew.bring_up, args=(programs,))
+    bringing.start()
+    assert allocation.begun.wait(10)
+    assert list(allocation.handles) == []
+    allocation.let.set()
+    bringing.join(10)
+    assert list(allocation.handles) == ["slow", "worker"]
+    assert ready(journal, "worker")
+
+
+def test_what_waits_for_another_stops_with_the_run(made):
+    """It does not wait for one that will never be ready."""
+    crew, allocation, _, stopping = made
+    programs = [
+        replace(program("worker", "service"), after="never"),
+        replace(program("never", "service"), probe=Never()),
+    ]
+
+    def bring_up():
+        with pytest.raises(StoppedEarly):
+            crew.bring_up(programs)
+
+    bringing = threading.Thread(target=bring_up)
+    bringing.start()
+    threading.Event().wait(0.3)
+    stopping.set()
+    bringing.join(10)
+    assert not bringing.is_alive()
+    assert list(allocation.handles) == ["never"]
+
+
+class Never:
+    """Never ready."""
+
+    def check(self):
+        """Tell why."""
+        return "never"
 
 
 def ready(journal, name):

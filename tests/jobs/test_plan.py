@@ -1,6 +1,7 @@
 """What a run starts where: instances of services, the load's targets, labels."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,29 @@ def test_a_tool_drives_one_instance(tmp_path):
     there = [Node(index=i, name=f"n{i}", address=f"10.0.0.{i}", facts={}) for i in range(3)]
     with pytest.raises(PlanError, match="name it, as api-0"):
         Planner(run, changed, there, [list(range(20000, 20050)) for _ in there], tmp_path / "s").plan()
+
+
+def test_an_instance_over_several_nodes(tmp_path, monkeypatch):
+    """`span` counts from the instance's own node on; its programs are on each, and vLLM alone is scraped and driven."""
+    (tmp_path / "bin").mkdir()
+    for name in ("vllm", "ray"):
+        (tmp_path / "bin" / name).write_text("#!/bin/sh\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "config.json").write_text("{}")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    text = RECIPE.replace(
+        RECIPE[RECIPE.index("services:") : RECIPE.index("load:")],
+        "services: {api: {kind: vllm, model: m, node: 1, tensor_parallel: 4, pipeline_parallel: 2, span: 2}}\n",
+    )
+    _, plan, load = planned(tmp_path, 3, text)
+    mine = {p.name: p for p in plan.first if p.role == "service"}
+    assert {name: p.node for name, p in mine.items()} == {"api": 1, "api-ray": 1, "api-ray-1": 2}
+    assert [(s.job, s.node) for s in plan.scrapes if s.role == "service"] == [("api", "n1")]
+    assert load.target.url.startswith("http://10.0.0.1:")
+    head = mine["api-ray"].argv[mine["api-ray"].argv.index("--port") + 1]
+    assert mine["api-ray-1"].argv[mine["api-ray-1"].argv.index("--address") + 1] == f"10.0.0.1:{head}"
+    ports = [part.rpartition("=")[2] for p in mine.values() for part in p.argv if "port=" in part]
+    assert len(ports) == len(set(ports)) == 3
+    with pytest.raises(PlanError, match=r"`span` asks for 2 nodes from n0 on, and the run has 1 there"):
+        planned(tmp_path / "local", 1, text.replace("model: m", f"model: {tmp_path / 'm'}"))

@@ -1,23 +1,27 @@
 """What the kind `vllm` plans, its guard and its probe; a real vLLM is run in tests/heavy."""
 
 import http.server
+import itertools
 import json
 import re
+import socket
 import stat
+import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from jobs.services import catalogue, tiny_model, vllm_model
-from jobs.services.base import Context, PlanError
+from jobs.services import catalogue, tiny_model, vllm_model, vllm_ray
+from jobs.services.base import Context, Peer, PlanError
 from jobs.services.vllm import Options
 from jobs.services.vllm_guard import Guard
 from jobs.services.vllm_probe import VllmProbe
 from prometheus import keep
 from runs import reader
-from runs.document import parse
+from runs.document import RecipeError, parse
 from runs.recipe import Strict
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -72,19 +76,27 @@ def plan(context, **options):
     return catalogue()["vllm"].plan(context, Options.model_validate(options))
 
 
+def started(program):
+    """Write down one more program."""
+    told = {name: getattr(program, name) for name in ("name", "node", "after", "prepare", "argv")}
+    return {**told, "env": dict(sorted(program.env.items())), "probe": repr(program.probe)}
+
+
 def rendered(made, place, key):
     """Write down everything that is started, with what differs from machine to machine named."""
-    (program,) = made.programs
+    program, *others = made.programs
     told = {
         "prepare": program.prepare,
         "argv": program.argv,
         "env": dict(sorted(program.env.items())),
+        **({"others": [started(each) for each in others]} if others else {}),
         "target": made.target.model_dump(mode="json"),
         "versions": made.versions,
         "notes": made.notes,
     }
     text = json.dumps(told, indent=2, default=str)
     text = text.replace(str(place), "HOME").replace(str(key.parent), "LIVE").replace(key.read_text(), "KEY")
+    text = text.replace(sys.executable, "PYTHON")
     return re.sub(r'"/[^"]*/jobs/services/', '"CODE/jobs/services/', text) + "\n"
 
 
@@ -114,6 +126,94 @@ def test_a_large_model(place, context, golden):
         args=["--kv-cache-dtype", "fp8", "--compilation-config", '{"level": 3}', "--swap-space", "-1"],
     )
     golden(GOLDEN / "vllm-large.json", rendered(made, place, context.live / "llm.key"))
+
+
+@pytest.fixture
+def several(context, place):
+    """A node with one more behind it, and Ray beside vLLM."""
+    ray = place / "venv" / "bin" / "ray"
+    ray.write_text("#!/bin/sh\nexit 9\n")
+    ray.chmod(0o755)
+    ports, more = itertools.count(1234), itertools.count(4321)
+    peers = [Peer(2, "n2", "10.0.0.2", lambda asked: asked or next(more), 4)]
+    return replace(context, port=lambda asked: asked or next(ports), peers=lambda count: peers[:count])
+
+
+def test_over_two_nodes(place, several, golden, monkeypatch):
+    """Ray's head and its worker as programs of their nodes, which vLLM and the worker wait for; then Ray is told."""
+    monkeypatch.setattr("secrets.token_urlsafe", lambda count: f"KEY{count}")
+    made = plan(
+        several, model=str(place / "models" / "llama-8b"), tensor_parallel=4, pipeline_parallel=2, span=2, port=8000
+    )
+    assert [(program.name, program.node, program.role) for program in made.programs] == [
+        ("llm", 1, "service"),
+        ("llm-ray", 1, "service"),
+        ("llm-ray-1", 2, "service"),
+    ]
+    assert all(program.essential for program in made.programs)
+    assert [program.after for program in made.programs] == ["llm-ray", None, "llm-ray"]
+    assert [scrape.node for scrape in made.scrapes] == ["n1"]
+    golden(GOLDEN / "vllm-span.json", rendered(made, place, several.live / "llm.key"))
+    secret = (several.live / "llm.ray").read_text()
+    for program in made.programs:
+        assert secret not in " ".join(program.argv)
+    assert not any("VLLM_API_KEY" in program.env for program in made.programs[1:])
+
+
+def test_over_nodes_that_are_not_there(place, several, context, monkeypatch):
+    """Too few nodes, too few GPUs, GPUs for fewer nodes, a path too long for a socket, no Ray: each with the mend."""
+    model = str(place / "models" / "llama-8b")
+    with pytest.raises(PlanError, match=r"asks for 2 nodes from n1 on, and the run has 1 there: .*leave `span` out"):
+        plan(context, model=model, tensor_parallel=4, pipeline_parallel=2, span=2)
+    with pytest.raises(PlanError, match=r"asks for 16 GPUs, and nodes n1, n2 have 8: ask for 8 at most"):
+        plan(several, model=model, tensor_parallel=8, pipeline_parallel=2, span=2)
+    with pytest.raises(PlanError, match=r"asks for 1 GPUs, fewer than the 2 nodes of `span`"):
+        plan(several, model=model, span=2)
+    long = replace(several, scratch=Path("/scratch") / ("x" * 100))
+    with pytest.raises(PlanError, match=r"longer paths than Linux allows: give the run and the service shorter names"):
+        plan(long, model=model, tensor_parallel=4, pipeline_parallel=2, span=2)
+    (place / "venv" / "bin" / "ray").unlink()
+    monkeypatch.setenv("PATH", str(place / "venv" / "bin"))
+    with pytest.raises(PlanError, match=r"no program ray beside .*pip install ray into vLLM's venv"):
+        plan(several, model=model, tensor_parallel=4, pipeline_parallel=2, span=2)
+
+
+@pytest.mark.parametrize(
+    ("service", "what"),
+    [
+        ("{kind: vllm, span: 3}", "3 nodes from node 0 on are not there: the allocation has nodes 0 to 1"),
+        ("{kind: vllm, node: last, span: 2}", "2 nodes from node 1 on are not there"),
+        ("{kind: vllm, nodes: 0-1, span: 2}", "one instance over several nodes has one place"),
+        ("{kind: vllm, span: 2}", None),
+        ("{kind: vllm, nodes: 0-1}", None),
+    ],
+)
+def test_a_recipe_is_told_of_its_span(service, what):
+    """Nodes that the allocation has not are an error of the recipe, on its line, before anything is submitted."""
+    text = (
+        f"name: x\nallocation: {{nodes: 2}}\nservices:\n  a: {service}\n"
+        "load: {generator: made, phases: [{name: s, for: 1s, rate: 1}]}\n"
+    )
+    catalog = reader.Catalog(services={"vllm": Options}, generators={"made": Strict}, exporters=())
+    if what is None:
+        assert reader.check(parse(text, "r.yaml"), catalog)
+        return
+    with pytest.raises(RecipeError) as error:
+        reader.check(parse(text, "r.yaml"), catalog)
+    (problem,) = error.value.problems
+    assert what in problem.message
+    assert (problem.line, problem.where) == (4, "services.a.span")
+    assert problem.mend
+
+
+def test_the_head_is_ready_when_it_takes_connections():
+    """Then its workers and vLLM are started."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        probe = vllm_ray.HeadProbe(*server.getsockname())
+        assert "does not answer yet" in probe.check()
+        server.listen()
+        assert probe.check() is None
 
 
 def test_the_key_is_in_a_file_and_the_environment(context, place):
@@ -181,7 +281,7 @@ def test_what_cannot_be_started_is_said(place, context, monkeypatch):
     program = place / "venv" / "bin" / "vllm"
     with pytest.raises(PlanError, match=r"no model in '/nowhere': give the folder"):
         plan(context, model="/nowhere")
-    with pytest.raises(PlanError, match=r"asks for 8 GPUs, and node n1 has 4; vLLM over several nodes is not built"):
+    with pytest.raises(PlanError, match=r"asks for 8 GPUs, and node n1 has 4: .*or for more nodes by `span`"):
         plan(context, tensor_parallel=4, pipeline_parallel=2)
     with pytest.raises(PlanError, match=r"/nowhere/vllm is no program"):
         plan(context, binary="/nowhere/vllm")

@@ -11,6 +11,7 @@ from loadtests.fio.places import Place
 from loadtests.fio.series import FilesSeries, cumulated
 from loadtests.importers.fio import aggregate, documents
 from loadtests.outcome import SetupError
+from loadtests.plan import LoadPlan, Target
 from loadtests.tools import registry
 from runs.phase import Phase
 from runs.recipe import Load
@@ -94,6 +95,24 @@ def test_sizes_that_are_none(text):
     """Others are refused with examples."""
     with pytest.raises(ValueError, match="is no size"):
         job.in_bytes(text)
+
+
+def test_a_service_names_the_places(tmp_path):
+    """One of kind `files` goes before what the load itself says; another service changes nothing."""
+    kind = registry()["files"]
+    wanted = {"disk": "/mnt/a b&c", "shared": "run"}
+    load = Load.model_validate({"generator": "files", "phases": [phase(users=1)], "options": {"places": {"x": "/x"}}})
+
+    def read(target):
+        plan = LoadPlan(
+            run_id="r", load=load, target=target, output=tmp_path, listen="127.0.0.1:0", token_file=tmp_path / "token"
+        )
+        return kind.read(plan).places
+
+    assert places.named(places.url(wanted)) == wanted
+    assert read(Target(protocol="files", url=places.url(wanted))) == wanted
+    assert read(Target(protocol="openai", url="http://x")) == read(None) == {"x": "/x"}
+    assert places.resolve("home", tmp_path) == Path.home()
 
 
 def test_places(tmp_path):

@@ -17,6 +17,7 @@ OWN = {
     "milvus": r"milvus_\w+",
     "weaviate": r"\b(?:requests_total|queries_durations_ms\w+|concurrent_queries_count)\b",
     "qdrant": r"(?:rest|grpc)_responses_\w+",
+    "minio": r"minio_api_\w+",
     "postgres": r"\bpg_\w+",
 }
 
