@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,19 @@ def end_session(leader: int) -> None:
     for pid in in_session(leader):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
+
+
+def kill_tagged(run_id: str) -> list[tuple[int, str]]:
+    """SIGKILL what carries the run's id on this node, and what that has started meanwhile; returns what is left."""
+    for _attempt in range(3):
+        left = list(tagged(run_id))
+        if not left:
+            return []
+        for pid, _name in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+    return list(tagged(run_id))
 
 
 def tagged(run_id: str) -> Iterator[tuple[int, str]]:

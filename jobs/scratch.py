@@ -130,7 +130,7 @@ def leftovers(where: Iterable[Path], settled: float = SETTLED) -> Iterator[Lefto
                 yield Leftover(path, match[1], _owner(path))
 
 
-def sweep(
+def clear(
     where: Iterable[Path], save: Callable[[Path], bool] = lambda _run: False, settled: float = SETTLED
 ) -> Sequence[str]:
     """Remove what dead runs left in `where`; returns their ids. What cannot be removed stays.
