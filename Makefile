@@ -16,6 +16,7 @@ packages:
 
 test-packages: packages
 	@tools/apt-install munge slurm-wlm slurmctld slurmd slurm-client chromium chromium-driver fonts-dejavu-core openssh-server openssh-client
+	@tools/get-apptainer .apptainer || echo "no Apptainer could be had: its tests are skipped"
 
 $(VENV)/.installed: requirements/constraints.txt requirements/triton.txt pyproject.toml | packages
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }

@@ -26,11 +26,12 @@ class BoxError(Exception):
 
 @dataclass(frozen=True)
 class Bind:
-    """A directory or file of the node that is seen inside, under the same path unless `target` is given."""
+    """A directory (or a `file`) of the node that is seen inside, under the same path unless `target` is given."""
 
     source: str
     target: str = ""
     readonly: bool = False
+    file: bool = False
 
     @property
     def inside(self) -> str:
@@ -80,13 +81,22 @@ class Box:
 
         Among them are mount points for what is bound below the box's /tmp: it is a directory as any other.
         """
-        below = [
-            f"{self._place(shared)}{bind.inside.removeprefix(shared)}"
+        below = [path.rpartition("/")[0] if bind.file else path for bind, path in self._below]
+        return (self.root, self.home, *map(self._place, _SHARED), *dict.fromkeys(below))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The mount points among them that are files, empty."""
+        return tuple(path for bind, path in self._below if bind.file)
+
+    @property
+    def _below(self) -> list[tuple[Bind, str]]:
+        return [
+            (bind, f"{self._place(shared)}{bind.inside.removeprefix(shared)}")
             for bind in self._seen
             for shared in _SHARED
             if bind.inside.startswith(f"{shared}/")
         ]
-        return (self.root, self.home, *map(self._place, _SHARED), *dict.fromkeys(below))
 
     @property
     def _seen(self) -> tuple[Bind, ...]:

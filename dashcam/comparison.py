@@ -17,7 +17,7 @@ _WORDS = {"same": "≈", "better": "better", "worse": "worse", "differs": "diffe
 def text(columns: Sequence[Column], rows: Sequence[Row], unlike: Mapping[str, Sequence[Unlike]], width: int) -> str:
     """Return the table, as many columns beside the base as fit into `width`, the others below with the base again."""
     lines = [*_verdicts(columns)]
-    beside = max(1, (width - _LABEL) // _CELL - 1)
+    beside = max(1, (width - _wide(rows)) // _CELL - 1)
     for first in range(1, max(2, len(columns)), beside):
         chosen = [0, *range(first, min(len(columns), first + beside))]
         lines += ["", *_table(columns, rows, chosen)]
@@ -44,23 +44,29 @@ def _verdicts(columns: Sequence[Column]) -> Iterator[str]:
 
 def _table(columns: Sequence[Column], rows: Sequence[Row], chosen: Sequence[int]) -> Iterator[str]:
     heads = []
+    wide = _wide(rows)
     for index in chosen:
         column = columns[index]
         n, all_ = len(column.counted), len(column.runs)
         several = "" if all_ == 1 else f" ({n} of {all_} VALID)" if n < all_ else f" ({all_} runs)"
         heads.append(column.letter + several)
-    yield _line("", heads)
+    yield _line("", heads, wide)
     for row in rows:
         cells = [row.cells[index] for index in chosen]
         if all(cell is None for cell in cells):
             continue
-        yield _line(row.label, [_figure(cell, row.unit) for cell in cells])
+        yield _line(row.label, [_figure(cell, row.unit) for cell in cells], wide)
         if any(cell is not None and cell.low is not None for cell in cells):
-            yield _line("", [_noise(cell, row.unit) for cell in cells])
+            yield _line("", [_noise(cell, row.unit) for cell in cells], wide)
 
 
-def _line(label: str, cells: Sequence[str]) -> str:
-    return (f"{label:<{_LABEL}}" + "".join(f"{cell:<{_CELL}}" for cell in cells)).rstrip()
+def _wide(rows: Sequence[Row]) -> int:
+    """Return how wide the column of labels is."""
+    return max([_LABEL, *(len(row.label) + 2 for row in rows)])
+
+
+def _line(label: str, cells: Sequence[str], wide: int) -> str:
+    return (f"{label:<{wide}}" + "".join(f"{cell:<{_CELL}}" for cell in cells)).rstrip()
 
 
 def _figure(cell: Cell | None, unit: str) -> str:

@@ -18,7 +18,9 @@ def describe(run: RunDirectory, manifest: Manifest) -> str:
         tail = f" with {warnings} warning{'s' if warnings > 1 else ''}" if verdict.valid and warnings else ""
         lines.append(("VALID" if verdict.valid else "INVALID") + tail)
         lines += [f"  {finding.level}: {finding.message}" for finding in verdict.findings]
-    lines += [f"  {name:<28} {text}" for name, text in headline(run)]
+    figures = headline(run)
+    width = max((len(name) for name, _ in figures), default=0)
+    lines += [f"  {name:<{max(28, width)}} {text}" for name, text in figures]
     lines += [f"  note: {note}" for note in manifest.notes]
     if run.report.is_file():
         lines.append(f"report: {run.report}")

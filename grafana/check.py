@@ -5,6 +5,7 @@ by its uid, and a run is chosen in place of a job and an instance.
 """
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ PANEL_TYPES = frozenset(
 _RATES = frozenset({"rate", "irate", "increase"})
 _COUNTS = frozenset({"count"})
 """What asks how many series there are, and not for their values."""
+_LABEL_VALUES = re.compile(r"label_values\((.+), *\w+\)")
 _UNITLESS = frozenset({"text", "row"})
 
 Json = Mapping[str, Any]
@@ -50,12 +52,15 @@ def one(board: Json) -> list[str]:
 
 
 def expressions(board: Json) -> Iterator[tuple[str, str]]:
-    """Return each query of a dashboard: the panel's title and the expression."""
+    """Return each query of a dashboard: what asks it (the panel's title) and the expression."""
     for panel in board["panels"]:
         for target in panel.get("targets", ()):
             yield panel["title"], target["expr"]
     for note in board["annotations"]["list"]:
         yield f"annotation {note['name']}", note["expr"]
+    for variable in board["templating"]["list"]:
+        if found := _LABEL_VALUES.fullmatch(variable["definition"]):
+            yield f"variable {variable['name']}", found[1]
 
 
 def _dashboard(board: Json) -> Iterator[str]:
@@ -66,6 +71,8 @@ def _dashboard(board: Json) -> Iterator[str]:
     if not board.get("description"):
         yield "it has no description"
     for variable in board["templating"]["list"]:
+        if not _LABEL_VALUES.fullmatch(variable["definition"]):
+            yield f"variable {variable['name']} is not label_values(SELECTOR, LABEL): {variable['definition']}"
         if variable["datasource"].get("uid") != UID:
             yield f"variable {variable['name']} asks another data source than {UID}"
         if variable["refresh"] != 2:  # Grafana's number for "when the time range changes"

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from grafana import archive, promql, reasons
+from grafana import archive, promql
+from prometheus import reasons
 from prometheus.client import Client
 from prometheus.promql import metrics
 from runs.recipe import Recipe
@@ -67,7 +68,8 @@ class Window:
 
 def look(directory: Path, client: Client, recipe: Recipe, window: Window) -> Iterator[Presence]:
     """Ask a recording for each panel of the dashboards in `directory`. Raises PrometheusError, OSError."""
-    asked = _Asked(client, recipe, window, reasons.Recording.ask(client, window.start, window.end))
+    names = frozenset(client.label_values("__name__", window.start, window.end))
+    asked = _Asked(client, recipe, window, names, reasons.tell(client, window.start, window.end))
     for path in archive.read(directory):
         for panel in json.loads(path.read_bytes())["panels"]:
             if panel.get("targets"):
@@ -76,12 +78,13 @@ def look(directory: Path, client: Client, recipe: Recipe, window: Window) -> Ite
 
 @dataclass(frozen=True)
 class _Asked:
-    """A recording that is open in Prometheus, and what is known of it."""
+    """A recording that is open in Prometheus, `names` of its metrics, and what it told of its gaps."""
 
     client: Client
     recipe: Recipe
     window: Window
-    recording: reasons.Recording
+    names: frozenset[str]
+    told: reasons.Told
 
     def panel(self, dashboard: str, panel: Json) -> Presence:
         targets = panel["targets"]
@@ -100,8 +103,8 @@ class _Asked:
     def _reason(self, expressions: Iterable[str]) -> str | None:
         """Give the reasons of the metrics that are missing; where none is, of those that there are but say nothing."""
         names = sorted(frozenset().union(*map(metrics, expressions)))
-        missing = [name for name in names if name not in self.recording.names]
-        found = [reasons.why(name, self.recipe, self.recording) for name in missing or names]
+        missing = [name for name in names if name not in self.names]
+        found = [reasons.why(name, self.recipe, self.told) for name in missing or names]
         known = dict.fromkeys(reason for reason in found if reason is not None)
         if not known or (missing and None in found):
             return None

@@ -135,7 +135,7 @@ class Tunnel:
                 start_new_session=True,
                 env={**os.environ, "SSH_ASKPASS_REQUIRE": "never"},
                 # Also when we are killed hard.
-                preexec_fn=functools.partial(follow, os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509 - no thread is about
+                preexec_fn=functools.partial(follow, os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509 - the live view's threads hold no lock that prctl needs
             )
         except OSError as error:
             raise TunnelError(f"ssh cannot be started: {error.strerror}: install OpenSSH's client") from error

@@ -21,11 +21,7 @@ def begin_again(run: RunDirectory) -> None:
     manifest = Manifest.load(run.manifest)
     if manifest.state == "submitted" and not run.sealed:
         return
-    if not run.sealed:
-        from jobs import recovering  # noqa: PLC0415 - half a second of imports that most jobs do not need
-
-        with contextlib.suppress(recovering.RecoverError):  # sealed all the same, with what was lost in its notes
-            recovering.recover(run, reason="the attempt was cut short, and Slurm started the job again")
+    _complete(run, manifest)
     old = Manifest.load(run.manifest)
     before = RunDirectory(run.attempts / str(old.attempt))
     before.path.mkdir(parents=True)
@@ -50,6 +46,19 @@ def begin_again(run: RunDirectory) -> None:
         notes=[f"attempt {old.attempt + 1}: attempts/{old.attempt}/ ended as {old.ending}: {old.reason}"],
     )  # fmt: skip
     atomic.write(run.manifest, new.model_dump_json(indent=2) + "\n")
+
+
+def _complete(run: RunDirectory, manifest: Manifest) -> None:
+    """Make the attempt before a whole recording."""
+    if run.sealed and not manifest.unfinished:
+        return
+    from jobs import recovering  # noqa: PLC0415 - half a second of imports that most jobs do not need
+
+    with contextlib.suppress(recovering.RecoverError):  # sealed all the same, with what was lost in its notes
+        if run.sealed:
+            recovering.finish(run)
+        else:
+            recovering.recover(run, reason="the attempt was cut short, and Slurm started the job again")
 
 
 def _copy(source: Path, target: Path) -> None:

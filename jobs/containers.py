@@ -4,14 +4,14 @@ import dataclasses
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from apptainer.cache import VARIABLE, Cache, Sif, directory, version
 from apptainer.image import Image, ImageError, find
 from apptainer.runtime import Bind, Box, BoxError, command, prefix, strays, variables
-from jobs import identity
+from jobs import exposure, identity
 from jobs.program import INSIDE, Program
 from jobs.services.base import PlanError
 from prometheus import replay
@@ -84,10 +84,12 @@ class Containers:
         env |= {"TMPDIR": "/tmp", **program.env, identity.RUN_VARIABLE: self.run.id}  # noqa: S108 - inside
         env[identity.PROCESS_VARIABLE] = program.name
         try:
+            shared = [Bind(path) for path in self.binds if Path(path).is_dir()]
+            seen = exposure.of(self.run, self.scratch, program, shared)
             box = Box(
-                root=str(self.scratch / "box" / program.name),
+                root=str(self.scratch / exposure.BOXES / program.name),
                 env_file=str(self.run.secret(f"{program.name}.env", variables(env, _OF_NODE))),
-                binds=tuple(self._binds(program)),
+                binds=(*shared, *seen.binds, *self._reads(program, shared)),
                 pwd=program.pwd,
                 gpu=bool(gpus) and self._uses_gpu(program.image),
             )
@@ -96,28 +98,28 @@ class Containers:
         except (BoxError, ImageError) as error:
             raise PlanError(f"{program.name}: {error}") from error
         except OSError as error:
-            raise PlanError(f"{program.name}: its environment cannot be written: {error.strerror}") from error
-        made = ("mkdir", "-p", "-m", "700", str(self.scratch), str(self.scratch / "box"), *box.directories)
+            raise PlanError(
+                f"{program.name}: its files in {self.run.live} cannot be written: {error.strerror}"
+            ) from error
+        own = (str(self.scratch), str(self.scratch / exposure.BOXES), *seen.directories)
+        made = ("mkdir", "-p", "-m", "700", *own, *box.directories)
+        touched = (("touch", *box.files),) if box.files else ()
         return dataclasses.replace(
             program,
             argv=argv,
             env={},
             without=(*program.without, *strays(self.environment)),
-            prepare=(made, *(tuple(_expand(words, before)) for words in program.prepare)),
+            prepare=(made, *touched, *(tuple(_expand(words, before)) for words in program.prepare)),
             contained=True,
         )
 
-    def _binds(self, program: Program) -> list[Bind]:
-        shared = [Bind(path) for path in self.binds if Path(path).is_dir()]
+    def _reads(self, program: Program, shared: Sequence[Bind]) -> list[Bind]:
+        """Return what a program is to read beside its run, and where links in it lead to; all is read-only."""
         seen = [str(self.scratch), str(self.run.path), *(bind.source for bind in shared)]
         wanted = dict.fromkeys(each for path in program.reads for each in (path, *_linked(path)))
         reads = [path for path in wanted if not any(_below(path, place) for place in seen)]
         return [
-            *shared,
-            Bind(str(self.scratch)),
-            # The recording is written by the run's own programs, and they run natively.
-            Bind(str(self.run.path), readonly=True),
-            *(Bind(path, readonly=True) for path in reads),
+            *(Bind(path, readonly=True, file=Path(path).is_file()) for path in reads),
             *(Bind(source, target, readonly=True) for source, target in program.binds),
         ]
 

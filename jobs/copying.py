@@ -30,12 +30,16 @@ class Copier:
         self._journal.run.series_copy.mkdir(mode=0o700, exist_ok=True)
         self._thread.start()
 
-    def finish(self) -> None:
-        """Copy what is missing and end. What cannot be copied is noted: the run has its Prometheus yet."""
+    def finish(self) -> bool:
+        """Copy what is missing and end; tells whether the copy is whole.
+
+        What cannot be copied is noted: the run has its Prometheus yet.
+        """
         self._over.set()
-        if self._thread.is_alive():
-            self._thread.join()
-            self._round()
+        if not self._thread.is_alive():  # never begun, or ended by a failure
+            return False
+        self._thread.join()
+        return self._round()
 
     def _go_on(self) -> None:
         while not self._over.wait(self._every):

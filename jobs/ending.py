@@ -4,9 +4,7 @@ Each step is tried whatever became of the one before: what can be saved is saved
 """
 
 import contextlib
-import os
 import shutil
-import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -45,8 +43,21 @@ class Ending:
                 with self.step("the snapshot of what Prometheus left"):
                     snapshot.collect_dead(data, self._run, scratch)
                     return
-            if self._run.series_copy.is_dir():
-                snapshot.collect_dead(self._run.series_copy, self._run, scratch)
+            for kept in (self._run.series_copy, self._run.series_log):
+                if kept.is_dir():
+                    snapshot.collect_dead(kept, self._run, scratch)
+                    return
+
+    def defer(self, left: float) -> None:
+        """Leave blocks, verdict and report to who looks at the recording first: there are `left` seconds for the rest.
+
+        The series are kept as Prometheus logged them; the copy must be whole.
+        """
+        self._journal.manifest.unfinished = True
+        self._journal.note(
+            f"ended in haste: {left:.0f} s were left, less than the snapshot and the report take; tsdb.wal/ holds the "
+            "series as Prometheus logged them, until `dashcam recover` (or list, status, report) makes blocks of them"
+        )
 
     def save_records(self) -> None:
         """Close the records and take the load's phases over into the manifest."""
@@ -85,15 +96,7 @@ class Ending:
     def kill_leftovers(self) -> None:
         """End what still carries the run's id on this node: children that left their program's group."""
         with self.step("the clean-up of processes"):
-            for _attempt in range(3):
-                left = list(identity.tagged(self._run.id))
-                if not left:
-                    return
-                for pid, _name in left:
-                    with contextlib.suppress(ProcessLookupError, PermissionError):
-                        os.kill(pid, signal.SIGKILL)
-                time.sleep(0.05)
-            names = ", ".join(f"{name} ({pid})" for pid, name in identity.tagged(self._run.id))
+            names = ", ".join(f"{name} ({pid})" for pid, name in identity.kill_tagged(self._run.id))
             if names:
                 self.problems.append(f"still running: {names}")
 
@@ -104,13 +107,14 @@ class Ending:
         """
         known = len(self.problems)
         with self.step("the record of the end"):
-            self._journal.set(ended=now(), state="ended")
+            self._journal.set(ended=self._journal.manifest.ended or now(), state="ended")
         if len(self.problems) > known:
             return
         with self.step("the dashboards"):
             self._dashboards()
-        with self.step("the report"):
-            self._journal.set(verdict=build.build(self._run, scratch))
+        if not self._journal.manifest.unfinished:
+            with self.step("the report"):
+                self._journal.set(verdict=build.build(self._run, scratch))
         with self.step("the series that could not be made into blocks"):
             self._keep_copy()
         with self.step("the clean-up of scratch files"):
@@ -137,10 +141,13 @@ class Ending:
 
     def _keep_copy(self) -> None:
         """Keep the continuous copy where no block was made of it: what was recorded is not thrown away."""
-        copy = self._run.series_copy
-        if copy.is_dir() and any(copy.rglob("0*")) and not any(self._run.tsdb.glob("*/meta.json")):
-            copy.rename(self._run.path / "tsdb.wal")
-            self._journal.note("tsdb.wal/ holds the series as Prometheus logged them: no block could be made of it")
+        copy, kept = self._run.series_copy, self._run.series_log
+        if any(self._run.tsdb.glob("*/meta.json")):
+            shutil.rmtree(kept, ignore_errors=True)
+        elif copy.is_dir() and any(copy.rglob("0*")):
+            copy.rename(kept)
+            if not self._journal.manifest.unfinished:
+                self._journal.note("tsdb.wal/ holds the series as Prometheus logged them: no block could be made of it")
 
     @contextlib.contextmanager
     def step(self, what: str, timing: str | None = None) -> Iterator[None]:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,43 @@ def signal_group(pid: int, ticks: int, number: signal.Signals, *, leader: bool =
         (os.kill if leader else os.killpg)(pid, number)
         return True
     return False
+
+
+def in_session(leader: int) -> Iterator[int]:
+    """Yield each process of the session that `leader` began, be it gone itself (proc_pid_stat(5), field 6).
+
+    What mounts an image for Apptainer (squashfuse) has a process group of its own and an empty environment, and
+    outlives an Apptainer that was killed; its session is all that still tells whose it was.
+    """
+    for entry in _PROC.iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[0] not in {"Z", "X"} and int(fields[3]) == leader:
+            yield int(entry.name)
+
+
+def end_session(leader: int) -> None:
+    """Kill what is left of a session that a program of ours began."""
+    for pid in in_session(leader):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def kill_tagged(run_id: str) -> list[tuple[int, str]]:
+    """SIGKILL what carries the run's id on this node, and what that has started meanwhile; returns what is left."""
+    for _attempt in range(3):
+        left = list(tagged(run_id))
+        if not left:
+            return []
+        for pid, _name in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+    return list(tagged(run_id))
 
 
 def tagged(run_id: str) -> Iterator[tuple[int, str]]:

@@ -5,17 +5,26 @@ the program itself has stopped. SIGURG does nothing to whoever does not ask for 
 to its child alone. The child's exit code becomes this one's, 128 + n for signal n.
 """
 
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from types import FrameType
+
+from runs.parent import follow
 
 STOP = signal.SIGURG
 
 
+def command(argv: Sequence[str], number: int) -> list[str]:
+    """Return the command line of a program that is stopped alone, by that signal."""
+    return [sys.executable, "-P", "-m", "jobs.leader", str(int(number)), "--", *argv]
+
+
 def main(argv: list[str]) -> int:
     """Run the program to its end."""
-    number, _, *command = argv
+    number, _, *words = argv
     asked: list[int] = []
     child: list[subprocess.Popen[bytes]] = []
 
@@ -30,10 +39,11 @@ def main(argv: list[str]) -> int:
     signal.signal(STOP, stop)
     for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(each, ignore)
+    follow(os.getppid(), STOP)  # its step's daemon: without that nobody would know of the program any more
     try:
-        child.append(subprocess.Popen(command))
+        child.append(subprocess.Popen(words))
     except OSError as error:
-        print(f"{command[0]} cannot be started: {error.strerror}", file=sys.stderr)  # noqa: T201 - the program's log
+        print(f"{words[0]} cannot be started: {error.strerror}", file=sys.stderr)  # noqa: T201 - the program's log
         return 127
     if asked:  # between the two lines above
         child[0].send_signal(asked[0])

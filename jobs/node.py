@@ -74,16 +74,16 @@ def _cpu_models() -> Iterator[str]:
 
 
 def main(argv: list[str]) -> int:
-    """Answer on standard output; what dead runs left in the places of --sweep goes, before a run counts on them."""
+    """Answer on standard output; what dead runs left in the places of --clear goes, before a run counts on them."""
     parser = argparse.ArgumentParser()
     parser.add_argument("ports", type=int)
     parser.add_argument("address")
-    parser.add_argument("--sweep", type=json.loads, default=[])
+    parser.add_argument("--clear", type=json.loads, default=[])
     parser.add_argument("--scratch", type=Path)
     options = parser.parse_args(argv)
     answer = {**facts(), "ports": free_ports(options.ports, options.address)}
-    if swept := scratch.sweep(scratch.places(options.sweep)):
-        answer["swept"] = swept
+    if cleared := scratch.clear(scratch.places(options.clear)):
+        answer["cleared"] = cleared
     if options.scratch is not None and not os.access(options.scratch, os.W_OK | os.X_OK):
         answer["no_scratch"] = str(options.scratch)
     print(json.dumps(answer))  # noqa: T201 - its answer

@@ -72,7 +72,7 @@ class Planner:
         offer_prometheus(self._containers.cache.root)  # for the end of the run
         self._sidecars = Sidecars(
             *(self.run, watch.exporters, watch.interval, lambda node: self._port(node, None)),
-            *(self._certificates, self.versions, self.notes),
+            *(self._certificates, self.versions, self.notes, self.scratch),
             image=self._beside,
         )
 

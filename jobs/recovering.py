@@ -19,6 +19,7 @@ from jobs.containers import place as image_place
 from jobs.ending import Ending
 from jobs.journal import Journal
 from prometheus.client import Client
+from runs import seal
 from runs.directory import RunDirectory
 from runs.manifest import Ending as EndingWord
 from runs.manifest import Manifest, ManifestError, Process, now
@@ -46,13 +47,14 @@ def recover(run: RunDirectory, ending: EndingWord = "abandoned", reason: str = "
         offer_prometheus(image_place(manifest.recipe.get("images"), of_manifest(manifest).paths))
         end = Ending(journal)
         with end.step("the record of the ending"):  # a full disk must not keep what runs from being stopped
-            journal.set(ending=manifest.ending or ending, reason=manifest.reason or reason)
+            journal.set(ending=manifest.ending or ending, reason=manifest.reason or reason, unfinished=False)
         here = living.elsewhere(manifest) is None
         scratch = Path(manifest.scratch) if manifest.scratch else _scratch(run, manifest)
         if here:
             stop_recorded(manifest, [process for process in manifest.processes if process.role == "load"])
-        client, data = _prometheus(manifest, scratch, here=here)
-        end.save_series(client, data, scratch / "reopened")
+        if not _has_blocks(run, manifest):
+            client, data = _prometheus(manifest, scratch, here=here)
+            end.save_series(client, data, scratch / "reopened")
         if here:
             stop_recorded(manifest, manifest.processes)
             end.kill_leftovers()
@@ -62,6 +64,24 @@ def recover(run: RunDirectory, ending: EndingWord = "abandoned", reason: str = "
             raise RecoverError(f"run {run.id} could not be sealed: {end.problems[-1]}; {_mend(run)}")
         if end.problems:
             raise RecoverError(f"run {run.id} is sealed, but not all could be saved: " + "; ".join(end.problems))
+
+
+def finish(run: RunDirectory) -> None:
+    """Make what a run that was sealed in haste had no time for: blocks, verdict, report; seal it again.
+
+    Raises RecoverError (what was sealed was changed since, or as `recover`), SealError.
+    """
+    found = seal.verify(run)
+    if not found.intact:
+        names = ", ".join(sorted({*found.changed, *found.missing, *found.added})[:3])
+        raise RecoverError(f"{run.path} is not as it was sealed ({names}): nothing is made of it")
+    run.sums.unlink()  # were we killed, it is a run like any other whose supervisor is gone
+    recover(run)
+
+
+def _has_blocks(run: RunDirectory, manifest: Manifest) -> bool:
+    """Tell whether the blocks were made before the run was cut off: what they were made of may be half removed."""
+    return manifest.state == "ended" and not run.series_log.is_dir() and any(run.tsdb.glob("*/meta.json"))
 
 
 def _mend(run: RunDirectory) -> str:
@@ -111,6 +131,9 @@ def stop_recorded(manifest: Manifest, processes: list[Process]) -> None:
         ) and not (wait_gone(process.pid, process.start_ticks, 10.0)):
             identity.signal_group(process.pid, process.start_ticks, signal.SIGKILL)
             wait_gone(process.pid, process.start_ticks, 10.0)
+        # Where another process got that pid, the session of that number is its.
+        if process.contained and process.step is None and identity.start_ticks(process.pid) is None:
+            identity.end_session(process.pid)
         process.ended, process.stopped_by_us = now(), True
 
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from runs.allocation import Allocation
 from runs.directory import RunDirectory
 from runs.recipe import Recipe
 from runs.site import Modules, Site
@@ -78,7 +79,7 @@ def _options(run: RunDirectory, recipe: Recipe, job_name: str | None, *, singlet
         {
             "job-name": job_name or f"dashcam-{recipe.name}",
             "time": slurm_time(allocation.time),
-            "signal": f"B:USR1@{math.ceil(min(allocation.warning, allocation.time / 2))}",
+            "signal": f"B:USR1@{warning(allocation)}",
             "output": _literal(f"{run.logs}/slurm.log"),
             "chdir": "/",
             "open-mode": "append",
@@ -111,6 +112,11 @@ def _options(run: RunDirectory, recipe: Recipe, job_name: str | None, *, singlet
 
 def _given(options: Mapping[str, str | None]) -> Iterator[str]:
     return (f"--{name}={value}" for name, value in options.items() if value is not None)
+
+
+def warning(allocation: Allocation) -> int:
+    """Return how many seconds before the time limit Slurm is asked to warn."""
+    return math.ceil(min(allocation.warning, allocation.time / 2))
 
 
 def slurm_time(seconds: float) -> str:

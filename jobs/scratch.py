@@ -130,7 +130,7 @@ def leftovers(where: Iterable[Path], settled: float = SETTLED) -> Iterator[Lefto
                 yield Leftover(path, match[1], _owner(path))
 
 
-def sweep(
+def clear(
     where: Iterable[Path], save: Callable[[Path], bool] = lambda _run: False, settled: float = SETTLED
 ) -> Sequence[str]:
     """Remove what dead runs left in `where`; returns their ids. What cannot be removed stays.
@@ -172,6 +172,11 @@ def _last_write(path: Path) -> float:
     for entry in islice(_walk(path), _LOOKED_AT):
         newest = max(newest, entry.stat(follow_symlinks=False).st_mtime)
     return newest
+
+
+def mount_point(path: Path) -> str:
+    """Return where the file system of a path is mounted, the path there or not."""
+    return str(next(place for place in (path, *path.parents) if os.path.ismount(place)))
 
 
 def _walk(path: Path, depth: int = 3) -> Iterator["os.DirEntry[str]"]:

@@ -1,8 +1,10 @@
 """The sidecars of each node: node_exporter, our exporter, and dcgm-exporter where it is installed."""
 
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +13,7 @@ from urllib.parse import quote
 from apptainer.image import Image
 from jobs.probes import HttpProbe
 from jobs.program import Program
+from jobs.scratch import mount_point
 from jobs.services.base import PlanError
 from prometheus import server
 from prometheus.config import Basic, Bearer, Scrape
@@ -24,9 +27,9 @@ DCGM_EXPORTER = "dcgm-exporter"
 _POWER_HUNGRY = "4.1.1-4.0.4"
 """dcgm-exporter #464: this release doubled the idle power of A100s. A recorder must not change what it records."""
 
-_NODE_INSIDE = (("/", "/host"), ("/proc", "/host/proc"), ("/sys", "/host/sys"))
+_NODE_INSIDE = (("/proc", "/node/proc"), ("/sys", "/node/sys"))
 """Paths of the node as node_exporter sees them in an image, whose own /proc shows its own processes and mounts."""
-_OF_NODE = ("--path.rootfs=/host", "--path.procfs=/host/proc", "--path.sysfs=/host/sys")
+_OF_NODE = ("--path.rootfs=/node/disks", "--path.procfs=/node/proc", "--path.sysfs=/node/sys")
 
 Part = tuple[Program, Scrape | None]
 
@@ -45,6 +48,8 @@ class Sidecars:
     certificates: Mapping[int, Certificate]
     versions: MutableMapping[str, str]
     notes: list[str]
+    scratch: Path = Path(tempfile.gettempdir())
+    """The run's node-local directory: of its disk node_exporter tells in an image, where it sees no other."""
     image: Callable[[str], Image | None] = lambda _name: None
     """Gives the image of a program, by the image's name; None: it runs natively."""
     _credentials: dict[str, Credentials] = field(default_factory=dict)
@@ -128,16 +133,22 @@ class Sidecars:
         self.versions["node_exporter"] = image.version if image else str(Version.of(binary))
         web, port = self._web("node-exporter", node), self.port(node)
         address = f"{node.address}:{port}"
+        name = f"node-exporter-{node.index}"
+        # Any directory of a disk tells of all of it: an empty one of ours, and the rest of the node stays out of sight.
+        mount = mount_point(self.scratch)
+        disk = (str(self.scratch / name), f"/node/disks{mount.rstrip('/')}")
+        # node_exporter 1.9.0, filesystem_common.go
+        of_node = (*_OF_NODE, f"--collector.filesystem.mount-points-include=^{re.escape(mount)}$")
         program = Program(
-            name=f"node-exporter-{node.index}",
+            name=name,
             role="sidecar",
             node=node.index,
-            argv=(*server.node_exporter_command(binary, address, web.config), *(_OF_NODE if image else ())),
+            argv=(*server.node_exporter_command(binary, address, web.config), *(of_node if image else ())),
             probe=self._behind_password(f"{self._url(address, node)}/", web, node),
             port=port,
             essential=False,
             image=image.name if image else None,
-            binds=_NODE_INSIDE if image else (),
+            binds=(*_NODE_INSIDE, disk) if image else (),
         )
         auth = Basic(web.credentials.user, web.password_file)
         return program, self._scrape("node", node, address, auth)

@@ -26,6 +26,7 @@ class Status(BaseModel):
     processes: list[dict[str, Any]] = []
     progress: dict[str, Any] | None = None
     endpoints: dict[str, str] = {}
+    unfinished: bool = Field(False, exclude=True, description="sealed in haste")
     dead: bool = Field(False, exclude=True, description="nobody is left to seal it")
 
     def lines(self) -> Iterator[str]:
@@ -63,6 +64,7 @@ def of(run: RunDirectory) -> Status:
         processes=[process.model_dump(mode="json") for process in manifest.processes],
         progress=state.model_dump(mode="json") if state is not None and manifest.state != "ended" else None,
         endpoints=manifest.endpoints,
+        unfinished=run.sealed and manifest.unfinished,
         dead=life == "dead",
     )
 

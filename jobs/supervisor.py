@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from grafana import archive
-from jobs import exits, gpus, identity, recovering, reserve, scratch
+from jobs import exits, gpus, haste, identity, recovering, reserve, sbatch, scratch
 from jobs.allocations import for_run, of_manifest
 from jobs.allocations.base import Allocation, AllocationError
 from jobs.copying import Copier
@@ -124,8 +124,8 @@ class Supervisor:
         scratch.claim(self.scratch, self.run_directory.path)
         reserve.take(self.run_directory)
         self.journal.set(supervisor=record, state="starting", scratch=str(self.scratch), slurm=self.allocation.facts())
-        swept = scratch.sweep(scratch.places(self.site.local_disk), recovering.save)
-        gone = f"left on this node by dead runs, and swept: {', '.join(swept)}" if swept else ""
+        cleared = scratch.clear(scratch.places(self.site.local_disk), recovering.save)
+        gone = f"left on this node by dead runs, and cleared: {', '.join(cleared)}" if cleared else ""
         for note in filter(None, (self.chosen.note, gone)):
             self.journal.note(note)
 
@@ -249,10 +249,19 @@ class Supervisor:
             time.sleep(2 * self.recipe.watch.interval)
         with ending.step("stopping the load", "stop_load"):
             self.crew.stop([process.name for process in self.journal.manifest.processes if process.role == "load"])
+        data, left = self.scratch / "prometheus", self._time_left(ended)
+        hurried = self.crew.running("prometheus") and haste.presses(haste.head(data), left)
+        if hurried:
+            with ending.step("stopping Prometheus"):
+                self.crew.stop(["prometheus"])
+        whole = False
         with ending.step("the last round of the continuous copy", "copy"):
-            self.copier.finish()  # from here on even a kill costs nothing
-        client = self.client if self.crew.running("prometheus") else None
-        ending.save_series(client, self.scratch / "prometheus", self.scratch / "reopened")
+            whole = self.copier.finish()  # from here on even a kill costs nothing
+        if hurried and whole and left is not None:
+            ending.defer(left)
+        else:
+            client = self.client if self.crew.running("prometheus") else None
+            ending.save_series(client, data, self.scratch / "reopened")
         with ending.step("stopping the programs", "stop_programs"):
             # Services first: at their end they send their last traces to a sidecar.
             self.crew.stop([process.name for process in self.journal.manifest.processes if process.role == "service"])
@@ -267,6 +276,13 @@ class Supervisor:
             return exits.UNWRITABLE
         code = exits.of(self.journal.manifest)
         return exits.FAILED if ending.problems and code != exits.INTERRUPTED else code
+
+    def _time_left(self, ended: Ended) -> float | None:
+        """Return the seconds until Slurm cuts the end off; None: nothing does."""
+        if self.allocation.kind == "local" or (self.asked is None and ended.ending != "time_limit"):
+            return None
+        warned = self.asked is not None and ended.ending == "time_limit"
+        return haste.kill_wait() + (sbatch.warning(self.recipe.allocation) if warned else 0.0)
 
 
 def _os_error(error: OSError, path: Path) -> str:

@@ -30,6 +30,8 @@ class Answer:
         self._content = self._ended = False
         self.finish: str | None = None
         """Why the answer ended, in the server's word."""
+        self.model: str | None = None
+        """The model that the answer names."""
 
     def take(self, chunk: bytes, now: float) -> None:
         """Take bytes of a stream that came at `now` (seconds of `time.monotonic`). Raises RequestFailed."""
@@ -64,6 +66,8 @@ class Answer:
         if isinstance(usage := event.get("usage"), dict):
             self._outcome.tokens_in = _tokens(usage.get("prompt_tokens"))
             self._outcome.tokens_out = _tokens(usage.get("completion_tokens"))
+        if isinstance(model := event.get("model"), str):
+            self.model = model
         choices = event.get("choices") or ()
         content = False
         if not isinstance(choices, (list, tuple)):

@@ -16,7 +16,7 @@ from loadtests.account import Account
 from loadtests.clock import Clock
 from loadtests.generators.base import Generator
 from loadtests.histogram import Histogram
-from loadtests.lag import LagProbe
+from loadtests.lag import LagProbe, cpu_waited
 from loadtests.metrics import Metrics
 from loadtests.open_requests import OpenRequests
 from loadtests.progress import Progress, Span, State, Stop
@@ -117,7 +117,7 @@ class Engine:
         self._account.tallies.append(tally)
         self._enter(tally)
         self._probe.take()
-        cpu = time.process_time()
+        cpu, waited = time.process_time(), cpu_waited()
         watch = asyncio.create_task(self._batches(tally, index)) if phase.until else None
         if phase.users is None:
             await self._open_loop(tally, index)
@@ -136,6 +136,8 @@ class Engine:
         if phase.until is None:  # else processes may differ in how far they came
             self._before += tally.scheduled
         tally.cpu = time.process_time() - cpu
+        if waited is not None:
+            tally.waited = (cpu_waited() or waited) - waited
         tally.loop_lag = self._probe.take()
         if watch is not None:
             watch.cancel()

@@ -3,9 +3,23 @@
 import asyncio
 import time
 from collections import deque
+from pathlib import Path
 
 _EVERY = 0.05
 _WINDOW = 1.0
+_SCHEDULED = Path("/proc/self/schedstat")
+
+
+def cpu_waited() -> float | None:
+    """Return for how many seconds the main thread, which is the event loop's, was ready to run and had no CPU.
+
+    Others had it, or a quota held it back. Second field of /proc/PID/schedstat (Linux, Documentation/scheduler/
+    sched-stats); None where the kernel does not tell.
+    """
+    try:
+        return int(_SCHEDULED.read_text(encoding="ascii").split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 class LagProbe:

@@ -40,6 +40,9 @@ class Span(PhaseSpan):
     lag_p99: float | None = None
     lag_max: float | None = None
     cpu_seconds: float | None = Field(None, description="CPU time of the (busiest) load process in this phase")
+    cpu_waited_seconds: float | None = Field(
+        None, description="time for which its event loop was ready to run, and had no CPU"
+    )
     cpu_share: float | None = Field(None, description="the same as a share of the cores that it may use")
     cpu_cores: int = Field(1, description="cores that it may use: an event loop one, a tool all")
     loop_lag_max: float | None = Field(None, description="longest delay of the client's event loop")

@@ -35,6 +35,7 @@ class Tally:
     failed: int = 0
     lags: Histogram = field(default_factory=Histogram)
     cpu: float | None = None
+    waited: float | None = None
     loop_lag: float = 0.0
 
     def settle(self) -> None:
@@ -68,6 +69,7 @@ class Tally:
             lag_p99=lags.quantile(0.99) if told else None,
             lag_max=lags.longest if told else None,
             cpu_seconds=None if self.cpu is None else round(self.cpu, 4),
+            cpu_waited_seconds=None if self.waited is None else round(self.waited, 4),
             cpu_share=None if self.cpu is None or length <= 0 else round(self.cpu / length, 4),
             loop_lag_max=round(self.loop_lag, 6),
         )

@@ -1,4 +1,4 @@
-"""Where a metric comes from, by its name, and why a run has none of it.
+"""Where a metric comes from, by its name; `prometheus.reasons` says from it why a run has none.
 
 The table goes by prefixes; the longest that fits decides. It knows what this project starts and what it is likely to be
 asked for by other people's dashboards, and says nothing of the rest.
@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from runs.recipe import Recipe
-
 What = Literal["service", "sidecar", "load", "prometheus", "rule", "elsewhere"]
 
 
@@ -17,15 +15,13 @@ What = Literal["service", "sidecar", "load", "prometheus", "rule", "elsewhere"]
 class Origin:
     """What brings a metric: one of the service kinds, sidecars or load generators `names`; any where there are none.
 
-    `title` is how a reader knows it; `needs` of a rule are prefixes of what it is made from; `otherwise` is the reason
-    where the source was there and well.
+    `title` is how a reader knows it; `needs` of a rule are prefixes of what it is made from.
     """
 
     what: What
     title: str
     names: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
-    otherwise: str = ""
 
 
 def _service(title: str, *names: str) -> Origin:
@@ -78,7 +74,6 @@ ORIGINS: Mapping[str, Origin] = {
     "page_": _sidecar("the exporter page", "page"),
     "exporter_": Origin("sidecar", "our exporter"),
     "load_": _load("the load"),
-    "load_errors_total": Origin("load", "the load", otherwise="no request failed"),
     "load_files_": _load("fio", "files"),
     "load_operations": _load("a load of several kinds of request", "sql", "s3", "files", "k6", "command"),
     "load_stage_": _load("the load rag", "rag"),
@@ -121,78 +116,3 @@ def origin(metric: str) -> Origin | None:
     """Return what brings a metric, None where the table does not know."""
     fits = [prefix for prefix in ORIGINS if metric == prefix or (metric.startswith(prefix) and prefix != "up")]
     return ORIGINS[max(fits, key=len)] if fits else None
-
-
-def why_absent(metric: str, recipe: Recipe, reasons: Mapping[str, str]) -> str | None:
-    """Say why a run has no series of a metric; None where nothing is known to be the reason.
-
-    `reasons`: by the name of a sidecar, a collector or a service, why it gave nothing; by `rules`, why no rule did.
-    """
-    found = origin(metric)
-    return None if found is None else _WHY[found.what](found, metric, recipe, reasons)
-
-
-def _of_service(found: Origin, metric: str, recipe: Recipe, reasons: Mapping[str, str]) -> str | None:
-    mine = [name for name, service in recipe.services.items() if service.kind in found.names]
-    speak = [name for name, service in recipe.services.items() if service.kind == "command"]
-    for name in (*mine, *(f"{name}-exporter" for name in mine)):
-        if name in reasons:
-            return f"{name}: {reasons[name]}"
-    if mine:
-        return f"{' and '.join(mine)} ({found.title}) gave no {metric}: another version, or nothing to count"
-    if speak:
-        return f"{' and '.join(speak)} gave no {metric}, which {found.title} would give"
-    return f"this run has no {found.title.partition(',')[0]} service"
-
-
-def _of_sidecar(found: Origin, metric: str, recipe: Recipe, reasons: Mapping[str, str]) -> str | None:
-    for name in found.names:
-        if name not in recipe.watch.exporters:
-            return f"the exporter {name} was not asked for: watch.exporters"
-        if name in reasons:
-            return f"{found.title}: {reasons[name]}"
-        if name == "node":
-            return next(
-                (f"node_exporter {part}: {why}" for part, why in reasons.items() if metric.startswith(f"node_{part}_")),
-                None,
-            )
-    return None
-
-
-def _of_load(found: Origin, metric: str, recipe: Recipe, reasons: Mapping[str, str]) -> str | None:
-    generator = recipe.load.generator
-    if found.names and generator not in found.names:
-        return f"the load {generator} has no {metric}: it comes of {found.title}"
-    return f"load: {reasons['load']}" if "load" in reasons else found.otherwise or None
-
-
-def _of_rule(found: Origin, metric: str, recipe: Recipe, reasons: Mapping[str, str]) -> str | None:
-    for prefix in found.needs:
-        if why := why_absent(prefix, recipe, reasons):
-            return why
-    if "rules" in reasons:
-        return reasons["rules"]
-    if metric.startswith("service:"):
-        if not recipe.services:
-            return "this run has no service"
-        kinds = " and ".join(sorted({service.kind for service in recipe.services.values()}))
-        return f"the recording rules find nothing for {metric} in what {kinds} tells of itself"
-    return f"the recording rules gave no {metric}: what it is made from was not there"
-
-
-def _of_prometheus(_found: Origin, metric: str, _recipe: Recipe, _reasons: Mapping[str, str]) -> str | None:
-    return "no alert was pending or firing" if metric.startswith("ALERTS") else None
-
-
-def _elsewhere(found: Origin, _metric: str, _recipe: Recipe, _reasons: Mapping[str, str]) -> str | None:
-    return f"it comes of {found.title}"
-
-
-_WHY = {
-    "service": _of_service,
-    "sidecar": _of_sidecar,
-    "load": _of_load,
-    "rule": _of_rule,
-    "prometheus": _of_prometheus,
-    "elsewhere": _elsewhere,
-}

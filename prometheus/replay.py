@@ -9,6 +9,7 @@ import contextlib
 import os
 import random
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +19,7 @@ from pathlib import Path
 from prometheus import loopback, server
 from prometheus.client import Client, PrometheusError
 from prometheus.web import Credentials, write_web_config
-from runs import atomic
+from runs import atomic, follower
 
 _BINARY = "prometheus"
 _READY_WITHIN = 120.0
@@ -110,7 +111,8 @@ def _serve(home: Path, port: int | None = None) -> Iterator[Replay]:
     web = write_web_config(home, "replay", credentials)
     for attempt in range(_ATTEMPTS):
         address = f"127.0.0.1:{port or loopback.free_port()}"
-        command = [*words[:-1], *server.replay_command(words[-1], config, home / "data", address, web.config)]
+        opened = [*words[:-1], *server.replay_command(words[-1], config, home / "data", address, web.config)]
+        command = follower.command(opened, signal.SIGTERM)  # were we killed, it would stay
         with (home / "prometheus.log").open("wb") as log:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True

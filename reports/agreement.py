@@ -9,6 +9,8 @@ from reports.words import display
 from runs.manifest import Finding
 
 COUNT_SHARE, COUNT_SLACK = 0.01, 2.0
+_ANSWERED = 3
+"""Requests by which something on a page must have moved."""
 SKEW_SECONDS, SKEW_SECONDS_INVALID = 0.1, 0.5
 
 
@@ -29,7 +31,8 @@ def counts_agree(evidence: Evidence) -> Iterator[Finding]:
             continue
         least, most = known
         slack = max(COUNT_SLACK, COUNT_SHARE * most)
-        facts = {"metric": count.metric, "server": count.number, "client_least": least, "client_most": most}
+        told = {"job": count.job, "metric": count.metric, "server": count.number}
+        facts = {**told, "client_least": least, "client_most": most}
         if count.number > most + slack:
             text = (
                 f"{count.job} counted {count.number:,} {count.unit} ({count.metric}), the client sent {most:,.0f}: "
@@ -40,6 +43,7 @@ def counts_agree(evidence: Evidence) -> Iterator[Finding]:
             text = (
                 f"{count.job} counted {count.number:,} {count.unit} ({count.metric}), the client has {least:,.0f}: "
                 "something else answered, or the service lost count"
+                f"{'' if count.unit == 'requests' else ', or tells of more in its answers than it made'}"
             )
             yield finding("counts_agree", "invalid", text, **facts)
 
@@ -70,12 +74,24 @@ def not_restarted(evidence: Evidence) -> Iterator[Finding]:
 
 
 def not_frozen(evidence: Evidence) -> Iterator[Finding]:
-    """See that what a service tells moves while it answers: a page that never changes is not watched but repeated."""
-    if not evidence.measured.succeeded:
-        return
-    for job, instance in evidence.servers.still:
-        text = f"{job} ({instance}) told the same figures all through a measured phase, though it answered: frozen"
-        yield finding("not_frozen", "invalid", text, job=job, instance=instance)
+    """See that what a service tells moves while it answers: a page that never changes is not watched but repeated.
+
+    INVALID where nothing on the page of a service under load changed in ten scrapes, in which three requests at least
+    were answered (of each of its instances). A node whose own time stood still is a warning.
+    """
+    done = evidence.requests.good.at("done")
+    jobs = {target.job for target in evidence.manifest.targets if target.role == "service"}
+    for still in evidence.servers.still:
+        instances = sum(target.job == still.job for target in evidence.manifest.targets)
+        answered = int(((done > still.start) & (done < still.end)).sum())
+        told = f"told the same figures for {display(still.end - still.start, 's')}"
+        facts = {"job": still.job, "instance": still.instance, "seconds": round(still.end - still.start, 3)}
+        if still.job not in jobs:
+            text = f"{still.job} ({still.instance}) {told}, its own time among them: frozen"
+            yield finding("not_frozen", "warning", text, **facts)
+        elif still.job in evidence.recipe.targets and answered >= _ANSWERED * instances:
+            text = f"{still.job} ({still.instance}) {told}, though it answered {answered:,} requests meanwhile: frozen"
+            yield finding("not_frozen", "invalid", text, answered=answered, **facts)
 
 
 def clocks_agree(evidence: Evidence) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from reports.evidence import Evidence
 from reports.honesty import Level, finding
-from reports.statistics import noise
+from reports.statistics import SIGMAS, Counts, Floats, noise
 from reports.words import count, display
 from runs.manifest import Finding
 
@@ -17,6 +17,9 @@ _WRONG = frozenset(
 
 WRONG_SHARE = 0.001
 CACHED_SHARE = 0.5
+PIECES_SHARE = 0.01
+RECALL_PARTS, RECALL_DROP = 10, 0.05
+_FEWEST = 10
 _ENOUGH = 30
 SEARCHES = frozenset({"vector"})
 """Generators whose answers mean nothing without recall."""
@@ -67,6 +70,89 @@ def recall_known(evidence: Evidence) -> Iterator[Finding]:
     if evidence.recipe.load.generator in SEARCHES and window.succeeded and window.recall is None:
         text = "no answer was held against the exact one: a search of unknown recall has no speed"
         yield finding("recall_known", "invalid", text, requests=window.count)
+
+
+def recall_steady(evidence: Evidence) -> Iterator[Finding]:
+    """See that recall is the same all through a phase: quick answers of a poor stretch flatter the rest.
+
+    Operation by operation (each value of a sweep has a recall of its own) a phase is cut into ten equal parts; the mean
+    of none may lie below that of the others by over 0.05, and beyond noise (its standard error by the scatter of single
+    answers). Parts of fewer than ten answers are not judged.
+    """
+    for phase in evidence.measured.phases:
+        begin, end = phase.started.timestamp(), phase.ended.timestamp()
+        good = evidence.window([phase]).requests.good
+        good = good.select(~np.isnan(good.recall))
+        if not len(good) or end <= begin:
+            continue
+        part = np.floor((good.at("intended") - begin) / (end - begin) * RECALL_PARTS).astype(np.int64)
+        for code in np.unique(good.operation.codes):
+            mine = good.operation.codes == code
+            if (worst := _poorest(good.recall[mine], part[mine])) is not None:
+                name = f" ({good.operation.words[code]})" if code >= 0 else ""
+                low, rest, number = worst
+                text = (
+                    f"phase {phase.name}{name}: recall fell from {rest:.3f} to {low:.3f} in a tenth of the phase: the "
+                    "speed is of two different searches"
+                )
+                yield finding(
+                    "recall_steady", "invalid", text,
+                    phase=phase.name, recall_lowest=round(low, 4), recall_others=round(rest, 4), part=number,
+                )  # fmt: skip
+
+
+def _poorest(recall: Floats, part: Counts) -> tuple[float, float, int] | None:
+    """Return the lowest mean of a part, the mean of the others, and which part; None: it is not beyond noise."""
+    found = None
+    for number in range(RECALL_PARTS):
+        here = part == number
+        if min(int(here.sum()), int((~here).sum())) < _FEWEST:
+            continue
+        low, rest = float(recall[here].mean()), float(recall[~here].mean())
+        variance = max(float(recall[~here].var()), 1e-6)
+        limit = max(RECALL_DROP, SIGMAS * float(np.sqrt(variance * (1 / here.sum() + 1 / (~here).sum()))))
+        if rest - low > limit and (found is None or low < found[0]):
+            found = (low, rest, number)
+    return found
+
+
+def one_model(evidence: Evidence) -> Iterator[Finding]:
+    """See that all answers came of one model, the one asked for, as far as the answers name it.
+
+    A router that falls back to a smaller model is quick with it. Answers of several models are INVALID; another name
+    than the one asked for, which may be an alias, is a warning. A name that begins with the one asked for is a release
+    of it.
+    """
+    notes = evidence.load_result.get("notes")
+    verified = notes.get("verified") if isinstance(notes, dict) else None
+    facts = verified if isinstance(verified, dict) else {}
+    told = facts.get("models")
+    models = sorted(str(name) for name in told) if isinstance(told, list) else []
+    asked = facts.get("model_asked")
+    if len(models) > 1:
+        text = f"the answers came of {count(len(models), 'model')}: {', '.join(models[:4])}"
+        yield finding("one_model", "invalid", text, models=models)
+    elif models and isinstance(asked, str) and not models[0].startswith(asked):
+        text = f"the answers name the model {models[0]}, where {asked} was asked for"
+        yield finding("one_model", "warning", text, models=models, asked=asked)
+
+
+def pieces_fit(evidence: Evidence) -> Iterator[Finding]:
+    """See that streamed answers came in no more pieces than they have tokens: each piece holds one at least.
+
+    More pieces in over 1 % of the answers: some were sent twice, or the server's `usage` tells too few tokens; token
+    rates and gaps are then doubtful. A gateway that cuts text anew does so too, so that it is a warning. (AIPerf's
+    count of chunks as tokens once gave a sevenfold slowdown: vLLM PR #45739.)
+    """
+    good = evidence.measured.requests.good
+    known = ~np.isnan(good.tokens_out) & (good.gap_counts > 0)
+    many = int((known & (good.gap_counts > good.tokens_out)).sum())
+    if many > max(1.0, PIECES_SHARE * int(known.sum())):
+        text = (
+            f"{many:,} of {count(int(known.sum()), 'streamed answer')} came in more pieces than the tokens they tell: "
+            "pieces were repeated, or the count is wrong"
+        )
+        yield finding("pieces_fit", "warning", text, answers=int(known.sum()), with_more_pieces=many)
 
 
 def nothing_dropped(evidence: Evidence) -> Iterator[Finding]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from prometheus import replay, rules, snapshot
+from prometheus import replay, snapshot
 from prometheus.client import Client, PrometheusError
-from reports import alerts, exact, html, panels, series, summary, verdict
+from reports import cost, exact, html, summary, verdict
 from reports import evidence as evidence_module
 from reports.dashboards import archive, draw
 from reports.dashboards.steps import Range
@@ -64,20 +64,18 @@ def rendered(run: RunDirectory, scratch: Path, more: Sequence[Path] = ()) -> tup
             evidence = evidence_module.gather(run, recorded)
             judged = verdict.judge(evidence)
             grid = _grid(run, evidence)
-            drawn, absent = series.charts(recorded, grid)
-            fired = alerts.gather(run.configs / rules.FILE, recorded, evidence.span, evidence.recipe.watch.interval)
             files = [*archive.archived(run.dashboards), *more]
+            recorder = cost.cost(recorded, grid, evidence.measured.phases)
             boards = archive.gather(files, recorded, _range(grid), evidence.recipe, evidence.sources)
     except ManifestError as error:
         raise ReportError(str(error)) from error
     except ValidationError as error:
         raise ReportError(f"{run.manifest} holds no recipe that this version reads: {error}") from error
-    order = list(panels.GROUPS)
-    charts = sorted([*exact.charts(evidence, grid), *drawn], key=lambda chart: order.index(chart.group))
-    drawing = html.Drawing(grid, tuple(charts), tuple(absent), boards)
+    drawing = html.Drawing(grid, tuple(exact.charts(evidence, grid)), boards)
     facts = summary.summarise(evidence, judged)
+    fired = evidence.alerts
     facts["alerts"] = None if fired is None else [one.row() for one in fired]
-    facts["recorder"] = drawing.cost(evidence.measured.phases)
+    facts["recorder"] = recorder
     facts["dashboards"] = [draw.summary(one) for one in boards.drawn]
     recipe = run.recipe.read_text(encoding="utf-8", errors="replace") if run.recipe.is_file() else ""
     return judged, facts, html.render(evidence, judged, facts, drawing, recipe)

@@ -10,9 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from prometheus import snapshot
+from prometheus import rules, snapshot
 from prometheus.client import PrometheusError
-from reports import requests, servers, sources
+from reports import alerts, nodes, requests, servers, sources
+from reports.alerts import Firing
+from reports.nodes import Machine
 from reports.presence import Span, presence
 from reports.requests import Requests
 from reports.scrapes import NEVER, Recorded, Scrapes
@@ -54,9 +56,17 @@ class Evidence:
     sources: tuple[Source, ...] = ()
     servers: Servers = field(default_factory=Servers)
     load_result: Mapping[str, Any] = field(default_factory=dict)
+    machines: tuple[Machine, ...] = ()
+    alerts: tuple[Firing, ...] | None = None
+    """What fired; None where there were no rules, or nobody to apply them."""
     troubles: tuple[str, ...] = ()
     span: Span = (0.0, 1.0)
     """UTC seconds that hold all samples of the recording."""
+
+    @property
+    def spans(self) -> list[Span]:
+        """The measured phases in UTC seconds."""
+        return [(phase.started.timestamp(), phase.ended.timestamp()) for phase in self.measured.phases]
 
     @cached_property
     def measured(self) -> Window:
@@ -97,6 +107,7 @@ def gather(run: RunDirectory, recorded: Recorded | None) -> Evidence:
         if phase.measured and phase.ended > phase.started
     ]
     span = _span(run, measured)
+    fired = alerts.gather(run.configs / rules.FILE, recorded, span, interval)
     scrapes = Scrapes(recorded, span, tuple(measured) or (span,))
     return Evidence(
         manifest=manifest,
@@ -107,10 +118,17 @@ def gather(run: RunDirectory, recorded: Recorded | None) -> Evidence:
             recorded, manifest.targets, span, begin=_begin(manifest, span), phases=measured, interval=interval
         ),
         sources=sources.gather(scrapes, manifest.targets, measured, interval),
+        machines=nodes.gather(recorded, measured, _watchers(manifest)),
+        alerts=None if fired is None else tuple(fired),
         load_result=_load_result(run.load / "result.json", troubles),
         troubles=tuple(troubles),
         span=span,
     )
+
+
+def _watchers(manifest: Manifest) -> set[str]:
+    """Return the programs that only watch."""
+    return {process.name for process in manifest.processes if process.role not in {"service", "load"}}
 
 
 def _begin(manifest: Manifest, span: Span) -> float:

@@ -30,18 +30,18 @@ def charts(evidence: Evidence, grid: Grid) -> Iterator[Chart]:
         spans = good.between(first, last)
         if not np.isnan(spans).all():
             text = f"Exact, from the records, by intended time {each}: {what}."
-            yield Chart("client", title, "s", text, _percentiles(at, spans, edges))
+            yield Chart(title, "s", text, _percentiles(at, spans, edges))
     if len(good.gaps):
         text = f"Exact, from the records, by the request's intended time {each}: between two pieces of content."
         lines = _percentiles(np.repeat(at, good.gap_counts), good.gaps, edges)
-        yield Chart("client", "Inter-token gaps", "s", text, lines)
+        yield Chart("Inter-token gaps", "s", text, lines)
     lag = requests.between("intended", "sent")
     if not np.isnan(lag).all():
         text = f"Exact, from the records, by intended time {each}: until the sending, the client's own delay."
-        yield Chart("client", "Client lag", "s", text, _percentiles(requests.at("intended"), lag, edges))
+        yield Chart("Client lag", "s", text, _percentiles(requests.at("intended"), lag, edges))
     if not np.isnan(good.recall).all():
         text = f"Exact, from the records, by intended time {each}: mean against the exact answer."
-        yield Chart("client", "Recall", "ratio", text, (_recall(good, edges),))
+        yield Chart("Recall", "ratio", text, (_recall(good, edges),))
 
 
 def _rates(evidence: Evidence, grid: Grid, edges: Floats) -> Chart:
@@ -61,7 +61,7 @@ def _rates(evidence: Evidence, grid: Grid, edges: Floats) -> Chart:
     if not np.isnan(asked).all():
         lines.insert(0, Line("asked", asked))
     text = "Exact, from the records" + ("; none failed." if requests.ok.all() else ".")
-    return Chart("client", "Requests", "req/s", text, tuple(lines))
+    return Chart("Requests", "req/s", text, tuple(lines))
 
 
 def _percentiles(at: Floats, values: Floats, edges: Floats) -> tuple[Line, ...]:

@@ -4,6 +4,7 @@ Each takes the evidence and yields what it finds; `reports.verdict` applies them
 trips none of them but once in a million times.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from reports.evidence import Evidence
 from reports.requests import Requests
-from reports.statistics import Floats, lower_bound, mean_in_system, nearest_rank, noise, open_at, poisson_odd
+from reports.statistics import SIGMAS, Floats, lower_bound, mean_in_system, nearest_rank, noise, open_at, poisson_odd
 from reports.words import display
 from runs.manifest import Finding, PhaseSpan
 
@@ -23,6 +24,8 @@ CPU_SHARE = 0.90
 LOOP_LAG_SECONDS = 0.1
 STALL_SECONDS_INVALID, STALL_SHARE_INVALID = 0.25, 0.01
 
+_BINS = 50
+"""Of a phase, in which arrivals are counted: short against it, and long against a burst."""
 _NOT_TRIED = {"drained", "client_limit", "client_error"}
 """Failures of requests that never left because the client did not get that far."""
 _SLOW_SHARE = 0.25
@@ -40,10 +43,10 @@ def asked_rate(evidence: Evidence) -> Iterator[Finding]:
     """Expect in each open-loop phase as many requests as its rate asks for, and see that they left in time.
 
     The count of a Poisson phase has the noise of a Poisson variable (exact tails, one in a million), that of gamma gaps
-    the variance mean/burstiness (renewal theory, for many gaps), that of a constant one may miss two requests at its
-    edges; beyond that 5 % are allowed. Of the requests intended, 95 % must have left
-    by the end of the phase (requested against achieved rate, as inference-perf reports it). One that the service did
-    not let in was tried in time too, and is a failure with a name.
+    the variance mean/burstiness (renewal theory, for many gaps; of few the larger count stands for the mean), that of a
+    constant one may miss two requests at its edges; beyond that 5 % are allowed. Of the requests intended, 95 % must
+    have left by the end of the phase (requested against achieved rate, as inference-perf reports it). One that the
+    service did not let in was tried in time too, and is a failure with a name.
     """
     for phase, seconds in _phases(evidence, open_loop=True):
         window = evidence.window([phase])
@@ -54,7 +57,7 @@ def asked_rate(evidence: Evidence) -> Iterator[Finding]:
         if phase.arrival == "constant":
             odd = off > 2.0
         elif phase.arrival == "gamma" and burstiness:
-            odd = off > noise(expected / burstiness)
+            odd = off > noise(max(expected, window.count) / burstiness)
         else:
             odd = poisson_odd(window.count, expected)
         if window.count and odd and off > RATE_SHARE * expected:
@@ -77,7 +80,8 @@ def kept_up(evidence: Evidence) -> Iterator[Finding]:
     Beyond the service's capacity requests pile up and latency grows with the length of the phase, so that no percentile
     describes the service. The backlog is compared between the middle and the end of the phase, because a phase that
     starts cold must first fill the system. It may grow by 5 % of what came in meanwhile, and by its own noise (two
-    Poisson counts of requests in progress). Requests that timed out count as open where good answers were nearly as
+    counts of requests in progress, of the dispersion of the arrivals: 1 for Poisson, more for bursts and traces, which
+    may end in the middle of a burst). Requests that timed out count as open where good answers were nearly as
     slow, since a client that gives up keeps a queue short that has no end.
     """
     starts, ends = evidence.requests.at("intended"), _ends(evidence)
@@ -94,7 +98,8 @@ def kept_up(evidence: Evidence) -> Iterator[Finding]:
             "phase": phase.name, "intended_per_second": offered, "ended_per_second": ended,
             "open_in_the_middle": before, "open_at_the_end": after,
         }  # fmt: skip
-        if after - before > max(RATE_SHARE * came, noise(before + after)):
+        uneven = _dispersion(window.requests.at("intended"), begin, end)
+        if after - before > max(RATE_SHARE * came, noise(uneven * (before + after))):
             text = (
                 f"phase {phase.name}: the service did not keep up: {display(offered, 'req/s')} came, "
                 f"{display(ended, 'req/s')} ended, and {after} were open at the end ({before} in the middle); "
@@ -104,6 +109,13 @@ def kept_up(evidence: Evidence) -> Iterator[Finding]:
         elif after > max(RATE_SHARE * window.count, noise(after)):
             text = f"phase {phase.name}: {after} of {window.count} requests were still open at its end"
             yield finding("kept_up", "warning", text, **facts)
+
+
+def _dispersion(moments: Floats, begin: float, end: float) -> float:
+    """Return the variance of arrivals over their mean, bin by bin; Poisson's, 1, where it is not beyond noise."""
+    counts = np.histogram(moments, bins=_BINS, range=(begin, end))[0]
+    found = float(counts.var(ddof=1) / max(counts.mean(), 1e-9))
+    return found if found > 1.0 + SIGMAS * math.sqrt(2.0 / (_BINS - 1)) else 1.0
 
 
 def _ends(evidence: Evidence) -> Floats:
@@ -187,6 +199,9 @@ def client_lag(evidence: Evidence) -> Iterator[Finding]:
 def client_cpu(evidence: Evidence) -> Iterator[Finding]:
     """See that the client had CPU to spare: one event loop can use one core, a tool all (locust warns at 90 % too).
 
+    The time for which it was ready to run and had no CPU (the kernel's run-queue delay) counts as well: a client that
+    neighbours or a CPU quota hold back is a bottleneck that uses little.
+
     A loop that stood still for 0.1 s is worth a warning: what it measured meanwhile is late by that. Users of a closed
     loop that stood still send nothing and are late for nothing, so that no lag tells it: over 0.25 s and 1 % of the
     phase make the run INVALID (a rate is too low by that share, and a p99 may be of the client).
@@ -197,10 +212,18 @@ def client_cpu(evidence: Evidence) -> Iterator[Finding]:
             continue
         own = evidence.load_phase(phase.name)
         used, loop, cores = (_number(own, name) for name in ("cpu_seconds", "loop_lag_max", "cpu_cores"))
+        waited = _number(own, "cpu_waited_seconds") or 0.0
         if used is not None and used / seconds > CPU_SHARE * (cores or 1.0):
             of = "a core" if (cores or 1.0) == 1.0 else f"a core of {cores:g}"
             text = f"phase {phase.name}: the load process used {used / seconds:.0%} of {of}: it was the bottleneck"
             yield finding("client_cpu", "invalid", text, phase=phase.name, cpu_cores=round(used / seconds, 3))
+        elif used is not None and waited and (used + waited) / seconds > CPU_SHARE:
+            text = (
+                f"phase {phase.name}: the load process used {used / seconds:.0%} of a core and waited for one "
+                f"{waited / seconds:.0%} of the time: others, or a CPU quota, made it the bottleneck"
+            )
+            facts = {"cpu_cores": round(used / seconds, 3), "waited_ratio": round(waited / seconds, 3)}
+            yield finding("client_cpu", "invalid", text, phase=phase.name, **facts)
         if loop is not None and loop > LOOP_LAG_SECONDS:
             closed = phase.rate is None and loop > max(STALL_SECONDS_INVALID, STALL_SHARE_INVALID * seconds)
             text = f"phase {phase.name}: the client's event loop stood still for {display(loop, 's')}"

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -19,12 +19,11 @@ from reports import coverage, objectives, search, tools
 from reports import verdict as rules
 from reports.dashboards.archive import Boards
 from reports.evidence import Evidence
-from reports.panels import GROUPS
-from reports.series import Absent, Chart, Grid, Line
-from reports.statistics import Flags, needed
+from reports.series import Chart, Grid, Line
+from reports.statistics import needed
 from reports.window import TIMES
 from reports.words import clock, count, display, ended_with
-from runs.manifest import Finding, PhaseSpan, Verdict
+from runs.manifest import Finding, Verdict
 
 STYLES = ("uPlot.min.css", "report.css", "boards.css")
 SCRIPTS = ("uPlot.iife.min.js", "report.js")
@@ -33,25 +32,11 @@ SCRIPTS = ("uPlot.iife.min.js", "report.js")
 
 @dataclass(frozen=True)
 class Drawing:
-    """What is drawn: the shared time axis, the charts, the panels without data, and Grafana's dashboards."""
+    """What is drawn: the shared time axis, the charts of the records, and Grafana's dashboards."""
 
     grid: Grid
     charts: tuple[Chart, ...]
-    absent: tuple[Absent, ...]
     boards: Boards = field(default_factory=Boards)
-
-    def cost(self, phases: Sequence[PhaseSpan]) -> dict[str, float | None]:
-        """Return what watching cost in some phases: mean CPU in cores and mean memory in bytes of the recorder."""
-        mask = np.zeros(len(self.grid.times), dtype=np.bool_)
-        for phase in phases:
-            mask |= (self.grid.times >= phase.started.timestamp()) & (self.grid.times < phase.ended.timestamp())
-        cpu, memory = self._sum("CPU of the recorder", mask), self._sum("Memory of the recorder", mask)
-        return {"cpu_cores_mean": cpu, "memory_bytes_mean": memory}
-
-    def _sum(self, title: str, mask: Flags) -> float | None:
-        lines = [line.values[mask] for chart in self.charts if chart.title == title for line in chart.lines]
-        known = [values[~np.isnan(values)] for values in lines]
-        return float(sum(values.mean() for values in known if len(values))) if any(map(len, known)) else None
 
 
 LATER = "<!-- more timings -->"
@@ -79,8 +64,7 @@ def render(evidence: Evidence, verdict: Verdict, facts: Mapping[str, Any], drawi
         most_rows=coverage.MOST_ROWS,
         totals=coverage.totals(evidence.sources),
         interval=evidence.recipe.watch.interval,
-        groups=[(name, title, cards) for name, title in GROUPS.items() if (cards := _cards(drawing, name))],
-        absent=drawing.absent,
+        charts=_cards(drawing),
         boards=drawing.boards,
         recipe=recipe,
         load=evidence.recipe.load,
@@ -136,13 +120,9 @@ def _plain(value: Any) -> str:
     return "unknown" if value is None else str(value)
 
 
-def _cards(drawing: Drawing, group: str) -> list[tuple[int, Chart, list[tuple[str, str, str, str]]]]:
-    """Return the charts of a group with the figures that stand in for them where pictures are no help."""
-    return [
-        (index, chart, [_row(line, chart.unit) for line in chart.lines])
-        for index, chart in enumerate(drawing.charts)
-        if chart.group == group
-    ]
+def _cards(drawing: Drawing) -> list[tuple[Chart, list[tuple[str, str, str, str]]]]:
+    """Return the charts with the figures that stand in for them where pictures are no help."""
+    return [(chart, [_row(line, chart.unit) for line in chart.lines]) for chart in drawing.charts]
 
 
 def _row(line: Line, unit: str) -> tuple[str, str, str, str]:

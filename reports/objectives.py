@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from reports import operations
 from reports.window import Window
 from runs import objectives as known
 
@@ -44,6 +45,11 @@ def _judge(name: str, bound: float, window: Window, k: Any) -> Objective:
     bounded = known.parse(name)
     if bounded is None:
         return Objective(name, bound, None, "not judged", upper=True, unit="", reason="no such objective is known")
+    if bounded.operation is not None:
+        window = operations.of(window, bounded.operation)
+        if not window.count:
+            reason = f"no request was of the operation {bounded.operation}"
+            return Objective(name, bound, None, "not judged", upper=bounded.upper, unit=bounded.unit, reason=reason)
     if bounded.p is not None:
         found = window.quantile(bounded.figure, bounded.p)
         if found is None:

@@ -17,10 +17,11 @@ def windows(evidence: Evidence) -> dict[str, Window]:
     """Return the measured window of each operation, in natural order; nothing where there are fewer than two."""
     whole = evidence.measured
     names = set(whole.requests.operation.counts(OTHERS))
-    return {name: _of(whole, name) for name in sorted(names, key=_natural)} if len(names) > 1 else {}
+    return {name: of(whole, name) for name in sorted(names, key=_natural)} if len(names) > 1 else {}
 
 
-def _of(whole: Window, name: str) -> Window:
+def of(whole: Window, name: str) -> Window:
+    """Return the part of a window that is of one operation."""
     mine, everyone = (
         part.select(part.operation.among({name}) if name != OTHERS else part.operation.codes < 0)
         for part in (whole.requests, whole.everything)

@@ -47,6 +47,16 @@ class Count:
 
 
 @dataclass(frozen=True)
+class Still:
+    """A target all of whose figures were the same from `start` to `end` (UTC seconds), the longest such stretch."""
+
+    job: str
+    instance: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
 class NodeClock:
     """A node's clock against Prometheus's: seconds ahead, and by how much that changed within the run."""
 
@@ -57,11 +67,11 @@ class NodeClock:
 
 @dataclass(frozen=True)
 class Servers:
-    """See the module. `restarted` and `still` name targets of services by job and instance."""
+    """See the module. `restarted` names targets of services by job and instance."""
 
     counts: tuple[Count, ...] = ()
     restarted: tuple[Key, ...] = ()
-    still: tuple[Key, ...] = ()
+    still: tuple["Still", ...] = ()
     clocks: tuple[NodeClock, ...] = ()
 
 
@@ -85,7 +95,7 @@ def gather(
     return Servers(
         counts=tuple(_counts(recorded, span, (begin, span[1]))),
         restarted=tuple(sorted(services & _restarted(recorded, judged, interval))),
-        still=tuple(sorted(services & _still(recorded, phases, interval))),
+        still=tuple(_still(recorded, phases, interval)),
         clocks=tuple(_clocks(recorded, judged)),
     )
 
@@ -96,6 +106,9 @@ def _counts(recorded: Recorded, span: Span, judged: Span) -> Iterator[Count]:
         by_job: dict[str, int] = {}
         for (job, _), counted in scrapes.grown(metric).items():
             by_job[job] = by_job.get(job, 0) + counted.total()
+        # One that was there all the time and never moved is a count too: none.
+        for job, _ in scrapes.told(metric, always=True):
+            by_job.setdefault(job, 0)
         for job, number in by_job.items():
             yield Count(metric, unit, job, number)
 
@@ -108,14 +121,32 @@ def _restarted(recorded: Recorded, judged: Span, interval: float) -> set[Key]:
     return {key for text in (fallen, begun) for key in _keys(recorded.query(text, judged[1]))}
 
 
-def _still(recorded: Recorded, phases: Sequence[Span], interval: float) -> set[Key]:
-    """Return the targets of which nothing changed in a phase that was long enough."""
-    found: set[Key] = set()
+def _still(recorded: Recorded, phases: Sequence[Span], interval: float) -> Iterator[Still]:
+    """Yield services of which nothing changed in ten scrapes or more of a phase, and nodes whose time stood still."""
+    window = _STILL_SCRAPES * interval
+    longest: dict[Key, Span] = {}
     for begin, end in phases:
-        if end - begin >= _STILL_SCRAPES * interval:
-            served = _each(f'role="service",__name__!~"{_NOT_SERVED}"', (begin, end), interval)
-            found |= _keys(recorded.query(f"max by (job, instance) (changes({served})) == 0", end))
-    return found
+        first = begin + window
+        if end < first:
+            continue
+        for selector in (f'role="service",__name__!~"{_NOT_SERVED}"', '__name__="node_time_seconds"'):
+            served = _each(selector, (begin, first), interval)
+            question = f"max by (job, instance) (changes({served})) == 0"
+            for series in recorded.query_range(question, first, end, window / 2):
+                key = (series.labels.get("job", ""), series.labels.get("instance", ""))
+                for start, last in _stretches(series.times, window / 2):
+                    before = longest.get(key, (0.0, 0.0))
+                    if last + window - start > before[1] - before[0]:
+                        longest[key] = (start - window, last)
+    for (job, instance), (start, stop) in sorted(longest.items()):
+        yield Still(job, instance, start, stop)
+
+
+def _stretches(times: Floats, step: float) -> Iterator[Span]:
+    """Yield from when to when moments follow each other."""
+    for part in np.split(times, np.flatnonzero(np.diff(times) > 1.5 * step) + 1):
+        if len(part):
+            yield float(part[0]), float(part[-1])
 
 
 def _each(selector: str, span: Span, interval: float) -> str:
@@ -126,8 +157,8 @@ def _each(selector: str, span: Span, interval: float) -> str:
 
 def _clocks(recorded: Recorded, judged: Span) -> Iterator[NodeClock]:
     for series in recorded.samples("node_time_seconds", *judged):
-        if len(series.times) < 3:
-            continue
+        if len(series.times) < 3 or not np.ptp(series.values):
+            continue  # a page that stands still tells no time, see `Still`
         ahead = series.values - series.times
         third = max(1, len(ahead) // 3)
         step = float(np.median(ahead[-third:]) - np.median(ahead[:third]))
@@ -145,7 +176,11 @@ def _all_told(requests: Requests, tokens: Floats) -> tuple[float, float] | None:
 
 
 MEASURES: Mapping[Unit, Callable[[Requests], tuple[float, float] | None]] = {
-    "requests": lambda requests: (float(requests.ok.sum()), float((~np.isnan(requests.at("sent"))).sum())),
+    "requests": lambda requests: (
+        float(requests.ok.sum()),
+        # One that was sent a second time may have been answered twice.
+        float((~np.isnan(requests.at("sent"))).sum() + np.nansum(requests.retries)),
+    ),
     "tokens": lambda requests: _all_told(requests, requests.tokens_out),
     "prompt tokens": lambda requests: _all_told(requests, requests.tokens_in),
 }

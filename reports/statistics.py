@@ -26,6 +26,7 @@ from runs.samples import (
 __all__ = [
     "ALPHA",
     "NEVER",
+    "SIGMAS",
     "Counts",
     "Flags",
     "Floats",

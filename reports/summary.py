@@ -1,6 +1,6 @@
 """summary.json: the headline figures for machines. Names are stable; units stand in the names or beside the value."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,8 @@ from reports.words import display
 from runs.manifest import PhaseSpan, Verdict
 
 SCHEMA_VERSION = 1
+_MOST_OPERATIONS = 12
+"""Operations that have headline figures of their own; of more there is the table."""
 PERCENTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 
 
@@ -57,7 +59,8 @@ def summarise(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
 def _headlines(evidence: Evidence) -> Iterator[dict[str, Any]]:
     yield from search.headline(evidence)
     yield from scenario.headline(evidence)
-    yield from headline(evidence.measured)
+    parts = operations.windows(evidence)
+    yield from headline(evidence.measured, parts if len(parts) <= _MOST_OPERATIONS else {})
     yield from tools.headline(evidence)
 
 
@@ -145,20 +148,34 @@ def _quantile(item: Quantile) -> dict[str, float]:
     return {"value": item.value, "low": item.low, "high": item.high}
 
 
-def headline(window: Window) -> Iterator[dict[str, Any]]:
-    """Yield the most telling figures first: a label, the value with its unit, what it rests on, and all as text."""
+def headline(window: Window, parts: Mapping[str, Window] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the most telling figures first: a label, the value with its unit, what it rests on, and all as text.
+
+    Times and recall are those of each of `parts`, operations by name, where there are any: those of reads and writes,
+    or of the values of a sweep, taken together are of none of them. Such rows name their `operation`.
+    """
     if not window.count:
         return
     yield _row("completed", window.completed_rate, "req/s", f"{window.succeeded:,} of {window.count:,} succeeded")
+    if not parts:
+        yield from _times(window)
+    for name, part in (parts or {}).items():
+        rows = (*_times(part), _row("recall, mean", part.recall, "ratio", "against the exact answer"))
+        for row in rows:
+            yield row | {"label": f"{row['label']}, {name}", "operation": name}
+    for direction in ("in", "out"):
+        yield _row(f"tokens {direction}", window.tokens_rate(direction), "tokens/s", "as the server counts")
+    if not parts:
+        yield _row("recall, mean", window.recall, "ratio", "against the exact answer")
+    yield _row("failed", window.error_ratio, "ratio", ", ".join(window.errors) or "none")
+
+
+def _times(window: Window) -> Iterator[dict[str, Any]]:
     for name in ("ttft", "itl", "latency"):
         for found in window.quantiles(name, (0.5, 0.99) if name != "latency" else (0.5, 0.95, 0.99)):
             detail = f"{display(found.low, 's')} to {display(found.high, 's')}, n = {found.n:,}"
             row = _row(f"{TIMES[name]} {found.name}", found.value, "s", detail)
             yield row | {"low": found.low, "high": found.high, "n": found.n}
-    for direction in ("in", "out"):
-        yield _row(f"tokens {direction}", window.tokens_rate(direction), "tokens/s", "as the server counts")
-    yield _row("recall, mean", window.recall, "ratio", "against the exact answer")
-    yield _row("failed", window.error_ratio, "ratio", ", ".join(window.errors) or "none")
 
 
 def _row(label: str, value: float | None, unit: str, detail: str) -> dict[str, Any]:

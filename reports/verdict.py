@@ -7,7 +7,20 @@ reserve that a reader must know. A slow service is no fault of the numbers.
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from reports import agreement, answers, honesty, objectives, scenario, search, steady, tools, watching
+from reports import (
+    agreement,
+    answers,
+    causes,
+    honesty,
+    integrity,
+    machines,
+    objectives,
+    scenario,
+    search,
+    steady,
+    tools,
+    watching,
+)
 from reports.evidence import Evidence
 from reports.honesty import Level, finding
 from reports.state import state_kept
@@ -29,8 +42,8 @@ _ENDINGS = {
 
 
 def judge(evidence: Evidence) -> Verdict:
-    """Apply every rule; what makes a run INVALID comes first."""
-    findings = [found for rule in RULES for found in rule(evidence)]
+    """Apply every rule; what makes a run INVALID comes first, and what follows from it is a warning."""
+    findings = causes.told_once(found for rule in RULES for found in rule(evidence))
     findings.sort(key=lambda found: found.level != "invalid")
     return Verdict(valid=not any(found.level == "invalid" for found in findings), findings=findings)
 
@@ -156,6 +169,7 @@ def moment(evidence: Evidence, when: datetime | None) -> str:
 RULES: tuple[Rule, ...] = (
     completed,
     measured,
+    integrity.records_whole,
     failures,
     retried,
     state_kept,
@@ -176,12 +190,18 @@ RULES: tuple[Rule, ...] = (
     agreement.not_restarted,
     agreement.not_frozen,
     agreement.clocks_agree,
+    machines.machines_well,
+    machines.alone,
+    machines.light_watching,
     died,
     steady.warmed_up,
     steady.steady,
     answers.right_answers,
     answers.tokens_known,
+    answers.pieces_fit,
+    answers.one_model,
     answers.recall_known,
+    answers.recall_steady,
     answers.nothing_dropped,
     answers.not_cached,
     enough_samples,

@@ -34,7 +34,7 @@ def targets_up(evidence: Evidence) -> Iterator[Finding]:
         if not item.up:
             gap = "never scraped in the measured phases"
         text = f"{target.job} on {target.node} was not watched all the time: {gap}"
-        facts = {"job": target.job, "node": target.node, "up_ratio": round(item.share, 4)}
+        facts = {"job": target.job, "role": target.role, "node": target.node, "up_ratio": round(item.share, 4)}
         yield finding("targets_up", level, text, gap_seconds=round(item.gap, 3), **facts)
 
 

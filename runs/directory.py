@@ -104,6 +104,11 @@ class RunDirectory:
         return self.live / "tsdb"
 
     @property
+    def series_log(self) -> Path:
+        """The copy as it is kept where no block was made of it."""
+        return self.path / "tsdb.wal"
+
+    @property
     def attempts(self) -> Path:
         """Earlier attempts of a run that Slurm started again: each a recording of its own, in folders 1, 2, ..."""
         return self.path / "attempts"

@@ -147,6 +147,9 @@ class Manifest(Record):
     timings: dict[str, float] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
     verdict: Verdict | None = None
+    unfinished: bool = Field(
+        False, description="sealed in haste: tsdb.wal/ waits for `dashcam recover` to make blocks, verdict and report"
+    )
 
     def save(self, path: Path) -> None:
         """Write the manifest whole. Raises OSError."""

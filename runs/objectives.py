@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 TIMES = ("latency", "service", "ttft", "itl", "tpot")
 _PERCENTILE = re.compile(rf"({'|'.join(TIMES)})_p(\d{{1,2}}(?:\.\d{{1,3}})?)")
@@ -25,7 +25,7 @@ _EXAMPLES = (
 class Bounded:
     """What an objective bounds: quantile `p` of a time, or a figure; `upper`: by an upper bound. Base units.
 
-    `neighbours`: the recall is that at so many.
+    `neighbours`: the recall is that at so many. `operation`: of the requests of that operation only.
     """
 
     figure: str
@@ -33,10 +33,22 @@ class Bounded:
     upper: bool
     p: float | None = None
     neighbours: int | None = None
+    operation: str | None = None
 
 
 def parse(name: str) -> Bounded | None:
-    """Return what the objective of that name bounds; None: no such objective is known."""
+    """Return what the objective of that name bounds; None: no such objective is known.
+
+    `latency_p99@GET` is that of the operation GET, `recall_at_10@ef_search=40` that of a value of a sweep.
+    """
+    name, at, operation = name.partition("@")
+    found = _parse(name)
+    if not at or found is None:
+        return found
+    return replace(found, operation=operation) if operation else None
+
+
+def _parse(name: str) -> Bounded | None:
     if (match := _PERCENTILE.fullmatch(name)) and 0.0 < float(match[2]) < 100.0:
         return Bounded(match[1], "s", upper=True, p=float(match[2]) / 100)
     if match := _RECALL.fullmatch(name):

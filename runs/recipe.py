@@ -197,6 +197,8 @@ class Recipe(Strict):
             raise ValueError(f"load.scenario: server is judged by objectives, and {lacking} is missing")
         if search is None:
             return self
+        if parts := [name for name in self.objectives if "@" in name]:
+            raise ValueError(f"load.search judges all requests together: {', '.join(parts)} is of some: leave it out")
         names = judged(self.objectives)
         if not names:
             raise ValueError(

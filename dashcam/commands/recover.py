@@ -8,6 +8,7 @@ from jobs import living, recovering, status
 from jobs.status import Status
 from runs.directory import RunDirectory
 from runs.manifest import Manifest, ManifestError
+from runs.seal import SealError
 
 HELP = "make a sealed recording of what a killed run left (list, status and report do it by themselves)"
 
@@ -28,7 +29,9 @@ def execute(options: argparse.Namespace) -> int:
     run = arguments.find_run(options)
     manifest = Manifest.load(run.manifest)
     life = living.of(run, manifest)
-    if life == "sealed":
+    if life == "sealed" and manifest.unfinished:
+        recovering.finish(run)
+    elif life == "sealed":
         print(f"{run.id} is sealed: there is nothing to recover", file=sys.stderr)
     elif life == "dead" or (life == "elsewhere" and options.force):
         recovering.recover(run)
@@ -48,18 +51,24 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def current(run: RunDirectory) -> Status:
-    """Return the status of a run; one that turns out to be dead is recovered first, and that is said."""
+    """Return the status of a run; one that is dead or was sealed in haste is recovered first, which is said."""
     found = status.of(run)
-    if not found.dead:
+    if found.dead:
+        _recover(run)
+    elif found.unfinished:
+        _finish(run)
+    else:
         return found
-    _recover(run)
     return status.of(run)
 
 
 def if_dead(run: RunDirectory) -> None:
     """Recover a run that turns out to be dead, for commands that were asked something else; says so."""
     try:
-        if not run.sealed and living.of(run, Manifest.load(run.manifest)) == "dead":
+        manifest = Manifest.load(run.manifest)
+        if run.sealed and manifest.unfinished:
+            _finish(run)
+        elif not run.sealed and living.of(run, manifest) == "dead":
             _recover(run)
     except (ManifestError, living.SlurmError) as error:
         print(f"dashcam: {error}", file=sys.stderr)
@@ -70,4 +79,12 @@ def _recover(run: RunDirectory) -> None:
     try:
         recovering.recover(run)
     except (ManifestError, recovering.RecoverError) as error:
+        print(f"dashcam: {error}", file=sys.stderr)
+
+
+def _finish(run: RunDirectory) -> None:
+    print(f"dashcam: {run.id} was sealed in haste: making its blocks and its report", file=sys.stderr)
+    try:
+        recovering.finish(run)
+    except (ManifestError, recovering.RecoverError, SealError) as error:
         print(f"dashcam: {error}", file=sys.stderr)

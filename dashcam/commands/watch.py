@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,7 +39,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "machine can open the tunnel: ssh LOGIN dashcam watch last --json | dashcam watch - --open"
     )
     arguments.add_site(parser)
-    parser.add_argument("--open", action="store_true", help="open the tunnel and keep it open until Ctrl-C")
+    parser.add_argument(
+        "--open", action="store_true", help="open the tunnel and keep it open until Ctrl-C, beside the live view"
+    )
     parser.add_argument(
         "--local-port", type=int, metavar="N", help="port of the tunnel here (default: the usual one, or a free one)"
     )
@@ -71,7 +74,7 @@ def execute(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace, found: Address, over: Callable[[], bool], run: RunDirectory | None) -> int:
     if options.open and not found.here:
-        return _open(options, found, over)
+        return _open(options, found, over, run)
     if options.json:
         arguments.print_json(_facts(found, None))
     else:
@@ -84,7 +87,7 @@ def _show(options: argparse.Namespace, found: Address, over: Callable[[], bool],
     return 0
 
 
-def _open(options: argparse.Namespace, found: Address, over: Callable[[], bool]) -> int:
+def _open(options: argparse.Namespace, found: Address, over: Callable[[], bool], run: RunDirectory | None) -> int:
     ways = [via for via in found.ways if (via == "jump" or found.login) and options.via in {None, via}]
     if not ways:
         way = f" by {options.via}" if options.via else ""
@@ -93,10 +96,18 @@ def _open(options: argparse.Namespace, found: Address, over: Callable[[], bool])
     config = ("-F", str(options.ssh_config)) if options.ssh_config else ()
     argv = Ssh(found).by(ways[0], port, (*config, *OPTIONS))
     url = found.local(port)
+    screen = run is not None and not options.json and sys.stderr.isatty()
+    said = [""]  # the tunnel's last word, which a screen shows at its foot
+
+    def say(text: str) -> None:
+        said.append(text)
+        if not screen:
+            print(text, file=sys.stderr, flush=True)
+
     try:
         with (
             _authority(found) as ca_file,
-            Tunnel(argv, url + found.answers, lambda text: print(text, file=sys.stderr, flush=True), ca_file) as tunnel,
+            Tunnel(argv, url + found.answers, say, ca_file) as tunnel,
         ):
             if options.json:
                 arguments.print_json(_facts(found, url))
@@ -106,11 +117,28 @@ def _open(options: argparse.Namespace, found: Address, over: Callable[[], bool])
                     print(f"  certificate by the run's own CA, here in {ca_file} while the tunnel is open")
                 print("  Ctrl-C closes the tunnel; the run goes on")
             sys.stdout.flush()
-            tunnel.keep(over)
+            with _view(run, over, lambda: f"{url}  {said[-1]}") if screen else contextlib.nullcontext():
+                tunnel.keep(over)
     except KeyboardInterrupt:
         return 0
     print(f"the run has ended: `dashcam report {found.run}`", file=sys.stderr)
     return 0
+
+
+@contextlib.contextmanager
+def _view(run: RunDirectory | None, over: Callable[[], bool], place: Callable[[], str]) -> Iterator[None]:
+    """Show the run beside what the caller does. In a thread: an ssh must stay the child of the thread that lasts."""
+    done = threading.Event()
+    if run is None:
+        yield
+        return
+    thread = threading.Thread(target=show, args=(run, lambda: done.is_set() or over()), kwargs={"place": place})
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()  # it gives the screen back
 
 
 @contextlib.contextmanager

@@ -31,11 +31,16 @@ _DRAW = 0.5
 
 
 def show(
-    run: RunDirectory, over: Callable[[], bool], client: Client | None = None, *, quiet: bool = False, place: str = ""
+    run: RunDirectory,
+    over: Callable[[], bool],
+    client: Client | None = None,
+    *,
+    quiet: bool = False,
+    place: Callable[[], str] = str,
 ) -> None:
     """Show a run until `over()`: a screen on a terminal, lines elsewhere, nothing where `quiet`.
 
-    `client` is asked in place of the run's own address, for a tunnel; it should have a short time-out. `place` is a
+    `client` is asked in place of the run's own address, for a tunnel; it should have a short time-out. `place` gives a
     line for the foot of the screen. KeyboardInterrupt and what the caller's handlers raise pass through, with the
     terminal as it was.
     """
@@ -52,14 +57,14 @@ def show(
 
 def glance(run: RunDirectory) -> Facts:
     """Return what is known of a run at this moment, by one look into its Prometheus. Takes PATIENCE at most twice."""
-    with contextlib.closing(_Look(run, None, "")) as look:
+    with contextlib.closing(_Look(run, None, str)) as look:
         return look.glance()
 
 
 class _Look:
     """What there is to show of one run, at any moment. Reads run.json again only when it has changed."""
 
-    def __init__(self, run: RunDirectory, client: Client | None, place: str) -> None:
+    def __init__(self, run: RunDirectory, client: Client | None, place: Callable[[], str]) -> None:
         self._run, self._client, self._place = run, client, place
         self._manifest: Manifest | None = None
         self._seen = (0, 0)
@@ -82,7 +87,7 @@ class _Look:
         found = gather.facts(
             manifest, progress.read(self._run.load), measures if live else None, now(), trouble if live else ""
         )
-        return gather.at(found, self._history(found.load), self._place)
+        return gather.at(found, self._history(found.load), self._place())
 
     def glance(self) -> Facts:
         """Return what is known now, asking in this thread."""

@@ -52,5 +52,8 @@ class Allocation(Protocol):
         ...
 
     def clean(self, scratch: Path) -> None:
-        """Remove the run's scratch directory on the nodes other than the head."""
+        """End what is left of the run on the nodes other than the head, and remove its scratch directory there.
+
+        Raises AllocationError: something still runs.
+        """
         ...

@@ -39,6 +39,8 @@ class LocalHandle:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._child.wait(self._program.stop_within)
         _signal(group, signal.SIGKILL)  # the leader where it did not listen, and what it left behind
+        if self._program.contained:
+            identity.end_session(group)
         return self._code(self._child.wait())
 
     def _code(self, code: int | None) -> int | None:

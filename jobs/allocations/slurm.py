@@ -1,6 +1,5 @@
 """A Slurm job as an allocation: the head is where this process runs, other nodes are reached by steps."""
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -10,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from jobs.allocations.local import LocalHandle
 from jobs.allocations.srun import WITHIN, Srun, StepError
 from jobs.allocations.steps import Steps
 from jobs.program import Program, StartError
+from runs import follower
 from runs import site as sites
 from runs.manifest import Node, Process
 from runs.site import Site
@@ -34,6 +35,11 @@ _FACTS = (
 )
 _OF_COMPONENTS = tuple(f"SLURM_JOB_{what}_HET_GROUP_" for what in ("ID", "NODELIST", "NUM_NODES", "PARTITION", "QOS"))
 """Of a heterogeneous job there is one of each for every component, with its number behind."""
+
+_AT_ONCE = 16
+"""Nodes that are left at the same time."""
+_LEFT_WITHIN = 10.0
+"""Seconds for it: a lost node must not cost the seal."""
 
 
 class StepHandle:
@@ -160,7 +166,7 @@ class SlurmAllocation:
         if index == 0:
             return {**node.facts(), "ports": node.free_ports(ports, address)}
         asks = [sys.executable, "-P", "-m", "jobs.node", str(ports), address]
-        asks += ["--sweep", json.dumps(self._site.local_disk), "--scratch", str(self._scratch or "/")]
+        asks += ["--clear", json.dumps(self._site.local_disk), "--scratch", str(self._scratch or "/")]
         answer = _run([*self._step(index, "facts"), *asks], timeout=WITHIN)
         try:
             facts: dict[str, Any] = json.loads(answer.splitlines()[-1])
@@ -175,8 +181,8 @@ class SlurmAllocation:
     def _tell(self, name: str, facts: dict[str, Any]) -> None:
         """Note what a reader should know of a node."""
         notes = []
-        if swept := facts.pop("swept", None):
-            notes.append(f"left on {name} by dead runs, and swept: {', '.join(swept)}")
+        if cleared := facts.pop("cleared", None):
+            notes.append(f"left on {name} by dead runs, and cleared: {', '.join(cleared)}")
         if missing := facts.pop("no_scratch", None):
             notes.append(
                 f"{name} has no {missing} to write to, which is the head's node-local place: name one that every node "
@@ -199,8 +205,8 @@ class SlurmAllocation:
         # The tags are for the program over there; the srun here would be taken for it.
         tags = {name: env[name] for name in (identity.RUN_VARIABLE, identity.PROCESS_VARIABLE)}
         export = ",".join(["ALL", *(f"{name}={value}" for name, value in tags.items())])
-        first = (sys.executable, "-P", "-m", "jobs.leader", str(int(program.stop_signal)), "--")
-        words = (*first, *program.argv) if program.contained else program.argv
+        first = leader if program.contained else follower
+        words = first.command(program.argv, program.stop_signal)
         argv = (*self._step(program.node, name), f"--export={export}", *words)
         plain = {name: value for name, value in env.items() if name not in tags}
         handle = StepHandle(local.start(dataclasses.replace(program, argv=argv), plain, log), program)
@@ -226,9 +232,19 @@ class SlurmAllocation:
 
     def clean(self, scratch: Path) -> None:
         """See `jobs.allocations.base.Allocation`."""
-        for index in range(1, len(self._places)):
-            with contextlib.suppress(AllocationError):  # the node may be gone; the head's end must not hang on it
-                _run([*self._step(index, "clean"), "rm", "-rf", "--", str(scratch)], timeout=WITHIN)
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="clean") as pool:
+            left = list(pool.map(lambda index: self._leave(index, scratch), range(1, len(self._places))))
+        if any(left):
+            raise AllocationError("; ".join(filter(None, left)))
+
+    def _leave(self, index: int, scratch: Path) -> str:
+        """Have a node left without a trace; returns what could not be ended there."""
+        leave = [sys.executable, "-P", "-m", "jobs.leaving", scratch.name.split("-", 2)[-1], str(scratch)]
+        try:
+            _run([*self._step(index, "clean"), *leave], timeout=_LEFT_WITHIN)
+        except AllocationError as error:  # the node may be gone
+            return f"on {self._places[index].name}: {error}" if "still running" in str(error) else ""
+        return ""
 
 
 def _address(name: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from grafana import server
+from jobs.doctor import boxes
 from jobs.doctor.base import Check, Context, Line
 
 _MEND = "put `grafana` of the unpacked release on PATH, or set GRAFANA_HOME"
@@ -13,6 +14,9 @@ def _look(context: Context) -> Iterable[Line]:
     if mode == "off":
         return
     needed = mode == "required"
+    if boxed := boxes.instead(context, "grafana", "grafana"):
+        yield boxed
+        return
     try:
         found = server.find()
     except server.GrafanaError as error:

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable
 
-from jobs.doctor import versions
+from jobs.doctor import boxes, versions
 from jobs.doctor.base import Check, Context, Line
 
 _MEND = "on Debian `apt-get install prometheus`, elsewhere put the release's binaries on PATH"
 
 
-def _look(_context: Context) -> Iterable[Line]:
-    yield versions.program(("prometheus",), mend=_MEND, needed=True)
+def _look(context: Context) -> Iterable[Line]:
+    boxed = boxes.instead(context, "prometheus", "prometheus")
+    yield boxed or versions.program(("prometheus",), mend=_MEND, needed=True)
     yield versions.program(("promtool",), loses="dashboards and rules are not checked by it", mend=_MEND)
 
 

@@ -32,7 +32,7 @@ def examine(context: Context, checks: Sequence[Check]) -> Generator[tuple[Check,
 
 
 def _local(context: Context, stack: contextlib.ExitStack) -> Path | None:
-    # Named as a run's: were we killed, the next run would sweep it.
+    # Named as a run's: were we killed, the next run would clear it away.
     path = scratch.choose(context.site.local_disk).place / scratch.name(runid.new("doctor"))
     try:
         path.mkdir(mode=0o700)

@@ -22,7 +22,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--setting", action="append", default=[], help="name=value for postgresql.conf")
     parser.add_argument("runner", nargs="*", help="words before each of PostgreSQL's programs, which are in an image")
     options = parser.parse_args(argv)
-    options.scratch.mkdir(mode=0o700, parents=True)
+    options.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)  # a box made it
     home, data = options.scratch / "postgres", options.scratch / "data"
     password = options.scratch / "password"
     password.touch(mode=0o600)

@@ -64,7 +64,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--wheel", type=Path, help="pytriton/tritonserver, where the server comes out of the wheel")
     parser.add_argument("--tiny", action="store_true")
     options = parser.parse_args(argv)
-    options.scratch.mkdir(mode=0o700, parents=True)
+    options.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)  # a box made it
     if options.wheel is not None:
         backend = options.scratch / "backends" / "python"
         shutil.copytree(options.wheel / "backends" / "python", backend, ignore=shutil.ignore_patterns("__pycache__"))

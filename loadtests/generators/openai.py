@@ -19,6 +19,8 @@ from runs.paths import UserPath
 from runs.recipe import Load, Strict
 
 _OURS = ("model", "prompt", "messages", "max_tokens", "temperature", "stream", "stream_options", "ignore_eos")
+_MOST_MODELS = 10
+"""Names of models that are kept: a server may make up one for each answer."""
 
 
 class Options(Strict):
@@ -82,6 +84,7 @@ class OpenAI:
         self._prompts: Prompts | None = None
         self._client: HttpClient | None = None
         self._answers = self._counted = 0
+        self._models: set[str] = set()
 
     async def setup(self) -> dict[str, Any]:
         """See `loadtests.generators.base.Generator`."""
@@ -99,10 +102,11 @@ class OpenAI:
             await self._client.close()
 
     async def verify(self) -> dict[str, Any]:
-        """Say how many answers told their tokens. See `loadtests.generators.base.Verifies`."""
+        """Say how many answers told their tokens, and which models. See `loadtests.generators.base.Verifies`."""
         told = f"the server reported usage in {self._counted} of {self._answers} good answers to this load process"
         unknown = "; the tokens of the others are unknown" if self._counted < self._answers else ""
-        return {"usage": told + unknown}
+        asked = self._base.get("model")
+        return {"usage": told + unknown, "models": sorted(self._models), **({"model_asked": asked} if asked else {})}
 
     def _source(self) -> Prompts:
         if self._prompts is None:
@@ -140,6 +144,8 @@ class OpenAI:
             answer.whole(data)
         _check_length(outcome.tokens_out, most, exact=self._options.ignore_eos)
         self._answers += 1
+        if answer.model is not None and len(self._models) < _MOST_MODELS:
+            self._models.add(answer.model[:200])
         self._counted += outcome.tokens_out is not None
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from loadtests.engine import Engine
 from loadtests.generators.base import Generator
+from loadtests.lag import cpu_waited
 from loadtests.mlperf import summary
 from loadtests.mlperf.samples import Samples
 from loadtests.mlperf.settings import FOLDER, loadgen, logs, settings, tokens
@@ -76,7 +77,7 @@ class ScenarioEngine(Engine):
         self._account.tallies.append(tally)
         self._enter(tally)
         self._probe.take()
-        cpu = time.process_time()
+        cpu, waited = time.process_time(), cpu_waited()
         over = asyncio.Event()
         threading.Thread(target=self._test, args=(over,), name=_THREAD, daemon=True).start()
         await asyncio.wait(
@@ -89,6 +90,8 @@ class ScenarioEngine(Engine):
         tally.settle()
         tally.scheduled = tally.intended
         tally.cpu = time.process_time() - cpu
+        if waited is not None:
+            tally.waited = (cpu_waited() or waited) - waited
         tally.loop_lag = self._probe.take()
         if self._failure is not None:
             raise self._failure

@@ -74,7 +74,7 @@ def spans(parts: Sequence[Sequence[Span]], lags: Sequence[Sequence[Histogram]] =
                 told.merge(histograms[index].counts(), histograms[index].longest)
         stops = {span.stopped for span in own}
         known = [span.scheduled for span in own if span.scheduled is not None]
-        busiest = max(own, key=lambda span: span.cpu_seconds or 0.0)
+        busiest = max(own, key=lambda span: (span.cpu_seconds or 0.0) + (span.cpu_waited_seconds or 0.0))
         change: dict[str, Any] = {
             "started": min(span.started for span in own),
             "ended": max(span.ended for span in own),
@@ -85,6 +85,7 @@ def spans(parts: Sequence[Sequence[Span]], lags: Sequence[Sequence[Histogram]] =
             "lag_p99": told.quantile(0.99),
             "lag_max": told.longest if told.total else None,
             "cpu_seconds": busiest.cpu_seconds,
+            "cpu_waited_seconds": busiest.cpu_waited_seconds,
             "cpu_share": busiest.cpu_share,
             "loop_lag_max": max((span.loop_lag_max or 0.0 for span in own), default=None),
         }

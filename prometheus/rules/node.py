@@ -57,6 +57,15 @@ GROUP = Group(
             "See which one by the report's `ended by itself` and dmesg; what was measured since is another system.",
         ),
         Alert(
+            "NodeSwaps",
+            "sum by ($k) (rate(node_vmstat_pswpin[$w]) + rate(node_vmstat_pswpout[$w])) > 100",
+            5,
+            "warning",
+            "{{ $labels.node }} swaps {{ $value | humanize }} pages a second",
+            "Memory is short, and what is asked for waits for a disk: use a smaller model or data set, or more memory.",
+            unit="/s",
+        ),
+        Alert(
             "DiskFilling",
             f"min by ($k, mountpoint) (({_FREE}) and (predict_linear({_AVAILABLE}[$q], 300) < 0))",
             10,

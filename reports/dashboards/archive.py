@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prometheus.origins import RULED
+from prometheus import reasons
+from prometheus.client import PrometheusError
 from reports.dashboards import encode, parse
-from reports.dashboards.ask import Asker, AskError
+from reports.dashboards.ask import Asker
 from reports.dashboards.draw import FAULT, Drawn, draw
 from reports.dashboards.parse import DashboardError
 from reports.dashboards.reasons import Run
@@ -51,7 +52,7 @@ def gather(
 ) -> Boards:
     """Draw dashboards from a recording; what is no dashboard is told of."""
     asker = Asker(recorded, span)
-    run = Run(recipe, _reasons(sources) | _rules(asker))
+    run = Run(recipe, _told(recorded, span) | _reasons(sources))
     drawn: list[Drawn] = []
     broken: list[str] = []
     for path in files:
@@ -64,12 +65,13 @@ def gather(
     return Boards(tuple(drawn), tuple(broken))
 
 
-def _rules(asker: Asker) -> dict[str, str]:
-    try:
-        made = any(name.startswith(RULED) for name in asker.known)
-    except AskError:
+def _told(recorded: Recorded | None, span: Range) -> dict[str, str]:
+    if recorded is None:
         return {}
-    return {} if made else {"rules": "this recording was made without recording rules"}
+    try:
+        return reasons.tell(recorded, span.start, span.end)
+    except PrometheusError:
+        return {}  # each panel tells of its own trouble
 
 
 def _reasons(sources: Iterable[Source]) -> dict[str, str]:

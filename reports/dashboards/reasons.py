@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus import origins, promql
+from prometheus.reasons import likely
 from reports.dashboards import variables
 from reports.dashboards.ask import Asker
 from reports.dashboards.interpolate import Scope
@@ -45,7 +46,7 @@ def _missing(asked: str, scope: Scope, asker: Asker, run: Run) -> str:
     absent = [metric for metric in metrics if metric not in asker.known]
     told: dict[origins.Origin | None, str | None] = {}
     for metric in absent:  # one reason for all that comes from the same place
-        told.setdefault(origins.origin(metric), origins.why_absent(metric, run.recipe, run.reasons))
+        told.setdefault(origins.origin(metric), likely(metric, run.recipe, run.reasons))
     if reasons := list(dict.fromkeys(filter(None, told.values()))):
         return "; ".join(reasons[:3])
     if absent and len(absent) == len(metrics):

@@ -19,6 +19,11 @@ program: program
 """
 
 
+def unpinned():
+    """Return an image whose digest nobody states."""
+    return parse("it", GOOD.replace("sha256:{digest}\nstated_by: 2", "null\nunpinned: nobody states it"))
+
+
 def test_images_of_the_catalogue_are_there():
     """What the recorder and the services need has a pin."""
     assert set(images()) == WANTED
@@ -37,7 +42,7 @@ def test_reference_holds_no_tag_beside_a_digest():
     assert find("prometheus").reference == (
         "docker://docker.io/prom/prometheus@sha256:63805ebb8d2b3920190daf1cb14a60871b16fd38bed42b857a3182bc621f4996"
     )
-    assert find("triton").reference == "docker://nvcr.io/nvidia/tritonserver:24.12-py3"
+    assert unpinned().reference == "docker://docker.io/some/program:v1.2.3"
 
 
 def test_file_names_differ_by_digest():
@@ -45,7 +50,7 @@ def test_file_names_differ_by_digest():
     one, two = (parse("it", GOOD.format(digest=letter * 64)) for letter in "ab")
     assert one.file == "it-v1.2.3-aaaaaaaaaaaa.sif"
     assert one.file != two.file
-    assert find("triton").file == "triton-24.12-py3-unpinned.sif"
+    assert unpinned().file == "it-v1.2.3-unpinned.sif"
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,14 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture
+def without_a_pin(monkeypatch):
+    """Have an image whose digest nobody states."""
+    told = {"digest": None, "stated_by": 0, "unpinned": "no public file was found that states its digest"}
+    monkeypatch.setitem(images(), "triton", find("triton").model_copy(update=told))
+
+
+@pytest.mark.usefixtures("without_a_pin")
 def test_list(place, capsys):
     """Every image with its pin, and whether it is here."""
     assert cli.main(["images", "list"]) == 0
@@ -31,6 +39,7 @@ def test_list(place, capsys):
     assert "unpinned" in out
 
 
+@pytest.mark.usefixtures("without_a_pin")
 def test_pull_check_and_air_gap(place, capsys):
     """What is pulled is checked, copied, and checked again elsewhere; a copy that broke is found."""
     assert cli.main(["images", "pull", "prometheus", "triton"]) == 0

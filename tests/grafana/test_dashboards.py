@@ -117,6 +117,7 @@ def broken(change):
         (lambda b, _p: b.update(schemaVersion=12), "schemaVersion is 12"),
         (lambda b, _p: b.update(editable=True), "it is editable"),
         (lambda b, _p: b["templating"]["list"][0].update(refresh=1), "is not read again"),
+        (lambda b, _p: b["templating"]["list"][0].update(definition="up"), "is not label_values(SELECTOR, LABEL)"),
     ],
 )
 def test_check_finds_what_is_wrong(change, words):

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from grafana import presence, reasons
+from grafana import presence
 from grafana.presence import Presence, Window
 from prometheus import replay
 from runs.recipe import Recipe
@@ -73,39 +73,9 @@ def test_panels_are_asked_as_grafana_asks_them(opened, tmp_path):
     assert found["range"].answered == 1
     assert (found["one of two"].queries, found["one of two"].answered, found["one of two"].fault) == (2, 1, False)
     assert found["no GPU"].reason == "the exporter gpu: nvidia-smi: not on PATH"
-    assert found["not asked for"].reason == "the exporter node was not asked for (watch.exporters)"
-    assert found["no rules"].reason == "it was recorded without recording rules"
+    assert found["not asked for"].reason == "the exporter node was not asked for: watch.exporters"
+    assert found["no rules"].reason == "this recording was made without recording rules"
     assert [each.panel for each in found.values() if each.fault] == ["another run's", "nobody knows", "half known"]
-
-
-def why(metric, recipe=RECIPE, names=("load:request_rate",), **more):
-    """Ask for a reason in a recording that has rules."""
-    return reasons.why(metric, recipe, reasons.Recording(frozenset(names), **more))
-
-
-def test_reasons_hold_only_where_they_are_true():
-    """A reason that depends on the recipe is not given to another."""
-    closed = RECIPE.model_copy(
-        update={
-            "load": RECIPE.load.model_validate(
-                {"generator": "openai", "phases": [{"name": "steady", "for": "5s", "users": 2}]}
-            )
-        }
-    )
-    assert why("load_rate_asked") is None
-    assert why("load_rate_asked", closed) == "a closed loop asks for no rate"
-    assert why("vllm:num_requests_running") == "no service of this run is vLLM"
-    assert why("llamacpp:requests_processing") is None
-    assert why("service:queue_depth") == "llamacpp tells nothing to make it of"
-    assert why("load_requests_total") is None
-
-
-def test_a_gpus_source_says_what_it_refuses():
-    """The exporter's own word for a field stands before ours."""
-    assert why("gpu_sm_active_ratio", refused={"sm_active_ratio": "refused"}) == (
-        "the GPU's source does not give it: refused"
-    )
-    assert why("gpu_energy_joules_total", refused={"energy_joules": "not offered"}) is not None
 
 
 def test_windows_are_grafanas():

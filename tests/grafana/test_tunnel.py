@@ -1,14 +1,19 @@
 """`dashcam watch --open` through real sshd: a login host, and a node behind it that a jump leads to."""
 
 import contextlib
+import fcntl
 import json
 import os
+import pty
 import re
+import select
 import signal
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -75,13 +80,15 @@ class Scene:
             endpoints=ends,
         ).save(self.run.manifest)  # fmt: skip
 
-    def watch(self, *options: str, run: str = "last", stdin: str | None = None) -> "subprocess.Popen[str]":
-        """Start `dashcam watch`."""
+    def watch(
+        self, *options: str, run: str = "last", stdin: str | None = None, screen: int = subprocess.PIPE
+    ) -> "subprocess.Popen[str]":
+        """Start `dashcam watch`; `screen`: the terminal for what it shows."""
         child = subprocess.Popen(
             [sys.executable, "-m", "dashcam", "watch", run, "--root", str(self.run.path.parent), "--site",
              str(self.site), "--ssh-config", str(self.config), *options],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "SCENE": str(self.folder)},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=screen, text=True,
+            env={**os.environ, "SCENE": str(self.folder), "TERM": "xterm"},
         )  # fmt: skip
         assert child.stdin is not None
         if stdin:
@@ -194,6 +201,29 @@ def test_open(scene, via, logins):
     interrupt(child)
     assert scene.ssh_left() == []
     assert scene.sockets() == []
+
+
+def test_the_view_is_shown_beside_the_tunnel(scene):
+    """On a terminal: the run, and at the foot where the page is; Ctrl-C gives the screen back and leaves no ssh."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    try:
+        child = scene.watch("--open", screen=theirs)
+        url = opened(child)
+        shown = b""
+        while not (scene.run.id.encode() in shown and url.encode() in shown):
+            assert select.select([ours], [], [], 20)[0], shown
+            shown += os.read(ours, 65536)
+        assert get(url) == {"database": "ok"}
+        child.send_signal(signal.SIGINT)
+        while b"\x1b[?1049l" not in shown:
+            assert select.select([ours], [], [], 20)[0], shown
+            shown += os.read(ours, 65536)
+        assert child.wait(20) == 0
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert scene.ssh_left() == []
 
 
 def test_loopback_is_reached_by_a_jump(scene):

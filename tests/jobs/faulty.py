@@ -1,19 +1,23 @@
-"""A service with faults, for whole runs: `python -P -m tests.jobs.faulty PORT ADDRESS [ahead=SECONDS] [restarts]`.
+"""A service with faults, for whole runs: `python -P -m tests.jobs.faulty PORT ADDRESS [WORD[=SECONDS]]...`.
 
 It is the server of known delays (`tests.loadtests.service`) that counts what it answered, as vLLM does, and shows it
 under /metrics. What goes wrong stands in the path of the target's URL. With `ahead` its page tells a node's clock that
-is off; with `restarts` it is a wrapper that starts the server anew on SIGUSR1, while its socket stays open.
+is off; with `restarts` it is a wrapper that starts the server anew on SIGUSR1, while its socket stays open. Further of
+its page: `zero`: the counter of requests stays 0; `frozen=N`: after N answers it stays what it was; `slow=SECONDS`: it
+takes so long from the 50th answer on.
 """
 
 import asyncio
 import contextlib
 import hashlib
+import math
 import signal
 import socket
 import struct
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 
 import uvloop
 
@@ -21,6 +25,7 @@ from tests.loadtests.service import Connection
 
 WORDS = 3
 """Tokens of each whole answer."""
+_SLOW_AFTER = 50
 
 
 class Faulty(Connection):
@@ -35,18 +40,25 @@ class Faulty(Connection):
 
     async def metrics(self) -> bool:
         """Give the counters."""
-        self.whole(self.service.page())
+        service = self.service
+        if service.answered > _SLOW_AFTER:
+            await asyncio.sleep(service.slow)
+        self.whole(service.page())
         return True
 
-    async def good(self, takes: float = 0.0, usage: float = 1) -> bool:
-        """Answer rightly after `takes` seconds, and count it."""
+    async def good(self, takes: float = 0.0, usage: float = WORDS, model: str = "large", times: float = 1) -> bool:
+        """Answer rightly after `takes` seconds, and count it.
+
+        `usage`: how many tokens it says that it made; 0: it does not say. `times`: how often it sends each piece.
+        """
         await asyncio.sleep(takes)
         self.start()
         for index in range(WORDS):
-            self.text(f"word{index} ")
-        self.event(choices=[{"text": "", "delta": {}, "finish_reason": "length"}])
+            for _ in range(int(times)):
+                self.text(f"word{index} ")
+        self.event(choices=[{"text": "", "delta": {}, "finish_reason": "length"}], model=model)
         if usage:
-            self.event(choices=[], usage={"prompt_tokens": 7, "completion_tokens": WORDS})
+            self.event(choices=[], usage={"prompt_tokens": 7, "completion_tokens": int(usage)})
         self.send(b"data: [DONE]\n\n")
         self.writer.write(b"0\r\n\r\n")
         self.service.answered += 1
@@ -66,6 +78,24 @@ class Faulty(Connection):
         async with self.service.place:
             return await self.good(takes)
 
+    async def shifts(self, takes: float, then: float, after: float) -> bool:
+        """Take another time from a certain request on."""
+        self.service.asked += 1
+        return await self.good(takes if self.service.asked <= after else then)
+
+    async def burst(self, since: float, until: float, takes: float = 0.0) -> bool:
+        """Be out of order for some requests."""
+        self.service.asked += 1
+        return await (self.status(503) if since <= self.service.asked < until else self.good(takes))
+
+    async def other_model(self) -> bool:
+        """Answer by another model."""
+        return await self.good(model="small")
+
+    async def double(self) -> bool:
+        """Send each piece twice."""
+        return await self.good(times=2)
+
     async def cached(self, takes: float) -> bool:
         """Remember answers: only a question that was not asked before takes its time."""
         asked = hashlib.sha256(self.body).digest()
@@ -76,6 +106,10 @@ class Faulty(Connection):
     async def no_usage(self) -> bool:
         """Answer rightly, but tell no tokens."""
         return await self.good(usage=0)
+
+    async def short_count(self) -> bool:
+        """Tell one token more than there are."""
+        return await self.good(usage=WORDS + 1)
 
     async def headers_only(self) -> bool:
         """Send the head of an answer, and close."""
@@ -106,10 +140,15 @@ class Faulty(Connection):
 
 
 class Counting:
-    """What connections share. `ahead`: how many seconds the page's clock is off, None for no clock on it."""
+    """What connections share; `more` are words of the command line with their figures.
 
-    def __init__(self, ahead: float | None = None) -> None:
-        self.ahead = ahead
+    `ahead`: how many seconds the page's clock is off, None for no clock on it.
+    """
+
+    def __init__(self, more: Mapping[str, float]) -> None:
+        self.ahead = more.get("ahead")
+        self.frozen, self.slow, self.zero = more.get("frozen", math.inf), more.get("slow", 0.0), "zero" in more
+        self.shown = ""
         self.begun = time.time()
         self.asked = self.answered = 0
         self.free: list[float] = []
@@ -119,15 +158,18 @@ class Counting:
 
     def page(self) -> str:
         """Return the metrics page."""
+        if self.answered > self.frozen and self.shown:
+            return self.shown
         lines = [
             f"process_start_time_seconds {self.begun}",
-            f"vllm:request_success_total {self.answered}",
+            f"vllm:request_success_total {0 if self.zero else self.answered}",
             f"vllm:generation_tokens_total {self.answered * WORDS}",
             f"vllm:prompt_tokens_total {self.answered * 7}",
         ]
         if self.ahead is not None:
             lines.append(f"node_time_seconds {time.time() + self.ahead}")
-        return "\n".join(lines) + "\n"
+        self.shown = "\n".join(lines) + "\n"
+        return self.shown
 
     async def run(self, listening: socket.socket) -> None:
         """Serve for good."""
@@ -158,7 +200,7 @@ def wrap(listening: socket.socket, argv: list[str]) -> None:
 
 def main(argv: list[str]) -> None:
     """See the module."""
-    more = dict(word.split("=") for word in argv if "=" in word)
+    more = {word.partition("=")[0]: float(word.partition("=")[2] or 1) for word in argv if word[0].isalpha()}
     if "fd" in more:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1, signal.SIGTERM})
         listening = socket.socket(fileno=int(more["fd"]))
@@ -170,7 +212,7 @@ def main(argv: list[str]) -> None:
     listening.setblocking(False)
 
     async def serve() -> None:
-        await Counting(float(more["ahead"]) if "ahead" in more else None).run(listening)
+        await Counting(more).run(listening)
 
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(serve())

@@ -97,6 +97,7 @@ def shown(tmp_path, golden, monkeypatch):
     """Compare programs with a golden file: what differs between machines and runs has a name there."""
     monkeypatch.setattr("secrets.token_urlsafe", lambda _count=None: "S")
     monkeypatch.setattr("secrets.token_hex", lambda _count=None: "s")
+    monkeypatch.setattr("jobs.sidecars.mount_point", lambda _path: "/local")
     names = {str(tmp_path): "$BASE", sys.executable: "$PYTHON", str(ROOT): "$REPOSITORY"}
 
     def mount_point(word):
@@ -109,7 +110,11 @@ def shown(tmp_path, golden, monkeypatch):
         told = [
             {
                 "argv": program.argv,
-                "prepare": [[word for word in words if not mount_point(word)] for words in program.prepare],
+                "prepare": [
+                    [word for word in words if not mount_point(word)]
+                    for words in program.prepare
+                    if words[0] != "touch"
+                ],
                 "env": dict(program.env),
                 "without": program.without,
                 "variables": (tmp_path / "recordings").joinpath(*file.parts).read_text().splitlines(),
@@ -184,8 +189,8 @@ def test_recorder_in_its_images(containers, shown):
     assert ["--nv" in program.argv for program in programs] == [False, True]
 
 
-def planned(containers, **more):
-    """Plan a whole run on one node; returns the plan."""
+def planned(containers, nodes=1, **more):
+    """Plan a whole run; returns the plan."""
     recipe = Recipe.model_validate(
         {
             "name": "test",
@@ -197,11 +202,12 @@ def planned(containers, **more):
             **more,
         }
     )
-    node = Node(index=0, name="n1", address="10.0.0.1", facts={"gpus": 0, "cores": 2})
+    facts = {"gpus": 0, "cores": 2}
+    there = [Node(index=i, name=f"n{i + 1}", address=f"10.0.0.{i + 1}", facts=facts) for i in range(nodes)]
     archive.write(containers.run.dashboards, containers.run.id, recipe)
     site = Site(name="x", paths=Paths(binds=(str(containers.scratch.parent / "tier2"), "$NOT_SET/x")))
-    ports = [list(range(20_100, 20_000, -1))]
-    return Planner(containers.run, recipe, [node], ports, containers.scratch, site).plan()
+    ports = [list(range(20_100, 20_000, -1)) for _ in there]
+    return Planner(containers.run, recipe, there, ports, containers.scratch, site).plan()
 
 
 def test_whole_plan_in_images(tmp_path, containers, shown, monkeypatch):
@@ -221,6 +227,26 @@ def test_whole_plan_in_images(tmp_path, containers, shown, monkeypatch):
     assert plan.versions["grafana"] == "12.1.1"
     assert set(plan.images) == {"own", "node-exporter-0", "prometheus", "grafana"}
     shown("plan", programs, [Path(containers.run.id, "live", f"{program.name}.env") for program in programs])
+
+
+def test_certificates_are_seen_inside(tmp_path, containers, monkeypatch):
+    """Between nodes a server in an image finds its own certificate and key, and Prometheus the CA and every secret."""
+    own = tmp_path / "own.sif"
+    own.touch()
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    services = {"own": {"kind": "command", "image": str(own), "options": {"command": ["serve"]}}}
+    planned(containers, nodes=2, services=services, allocation={"nodes": 2})
+    live = containers.run.live
+    shown = {
+        folder.name: {file.relative_to(folder).name for file in folder.rglob("*") if file.is_file()}
+        for folder in (live / "shown").iterdir()
+    }
+    assert shown["own"] == set()
+    assert {"node-1.crt", "node-1.key"} <= shown["node-exporter-1"]
+    assert not {"node-0.key", "prometheus.password"} & shown["node-exporter-1"]
+    assert {"node-0.key", "prometheus.web.yml", "node-exporter.password", "load.token"} <= shown["prometheus"]
+    assert "ca.pem" in shown["prometheus"]
+    assert not any(name.startswith("node-1.key") for name in shown["prometheus"])
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from tests.apptainer import standin
 from tests.jobs.cluster import Cluster
 from tests.jobs.driver import Driver
 from tests.jobs.test_containers import ROOT
+from tests.jobs.test_containers_real import NODE_EXPORTER
 from tests.lab.install import SYSTEM_PATH
 
 pytestmark = [pytest.mark.real, pytest.mark.timing]
@@ -37,6 +38,10 @@ def place(tmp_path):
     bin_ = tmp_path / "bin"
     llama = [sys.executable, "-P", "-m", "jobs.services.llamacpp_server"]
     native = {name: [shutil.which(program)] for name, program in RECORDER.items()}
+    bin_.mkdir()
+    older = bin_ / "older"  # Debian's node_exporter does not know an option that the image's does
+    older.write_text(NODE_EXPORTER.replace("/bin/debian-node-exporter", native["node_exporter"][0]))
+    native["node_exporter"] = ["/bin/sh", str(older)]
     program = standin.install(bin_, {"/app/llama-server": llama, **native}, PYTHONPATH=str(ROOT))
     cache = Cache(tmp_path / "images")
     for name in ("prometheus", "node-exporter", "llamacpp"):

@@ -1,6 +1,7 @@
 """Kills in a real Slurm job: of the supervisor, of all at once, of Slurm's own step daemon; and a requeue."""
 
 import contextlib
+import copy
 import os
 import shutil
 import signal
@@ -53,6 +54,30 @@ def test_killed_supervisor_is_recovered_within_the_job(cluster):
     assert len(pd.read_parquet(run.records)) > 5
 
 
+def test_a_large_run_is_sealed_within_kill_wait(cluster):
+    """Where a snapshot would take longer than Slurm waits, the series are sealed as logged; `list` makes the blocks."""
+    own = copy.copy(cluster)
+    slow = cluster.lab.user_dir()
+    # As if a snapshot took a second a kilobyte: all Pythons of the job import this.
+    (slow / "sitecustomize.py").write_text("from jobs import haste\nhaste._BYTES_A_SECOND = 1000.0\n")
+    own.environment = {"PYTHONPATH": f"{slow}:{cluster.environment['PYTHONPATH']}"}
+    run, job = own.submit(200)
+    cluster.wait_running(run, job)
+    killed = time.time()
+    cluster.lab.run_as_user(["scancel", job])
+    manifest = cluster.wait_sealed(run, job)
+    assert (manifest.ending, manifest.unfinished, manifest.verdict) == ("cancelled", True, None)
+    assert snapshot.blocks(run.tsdb) == []
+    told = cluster.call("list")
+    assert f"{run.id} was sealed in haste" in told.stderr
+    assert seal.verify(run).intact
+    done = Manifest.load(run.manifest)
+    assert (done.ending, done.unfinished, done.ended) == ("cancelled", False, manifest.ended)
+    assert done.verdict is not None
+    assert killed - snapshot.blocks(run.tsdb)[-1].end < 1.0
+    assert not run.series_log.exists()
+
+
 def test_killed_step_daemon_winds_the_run_up(cluster):
     """kill -9 of slurmstepd: the guard learns that it is an orphan, and the run is ended in order.
 
@@ -66,6 +91,20 @@ def test_killed_step_daemon_winds_the_run_up(cluster):
     cluster.lab.run_as_user(["scancel", job])
     assert cluster.wait_sealed(run, job).ending == "cancelled"
     assert snapshot.blocks(run.tsdb)[0].samples > 500
+
+
+def test_killed_daemon_of_a_step_leaves_nothing(cluster):
+    """kill -9 of another node's slurmstepd: the service ends with it, though Slurm has lost both."""
+    run, job = cluster.submit(200)
+    cluster.wait_running(run, job)
+    (service,) = [pid for pid, name in identity.tagged(run.id) if name == "llm"]
+    kill(parent(service))
+    poll(lambda: identity.start_ticks(service) is None, 10, "the service lives on")
+    cluster.lab.run_as_user(["scancel", job])
+    cluster.lab.wait_ended(job, timeout=60)
+    if not run.sealed:  # Slurm waits less for the job than srun for the step
+        cluster.call("list")
+    cluster.wait_sealed(run, job)
 
 
 def test_lost_head_is_recovered_from_the_copy(cluster):

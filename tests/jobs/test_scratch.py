@@ -86,7 +86,7 @@ def mock(free):
     return type("Usage", (), {"free": free})
 
 
-def test_sweep(tmp_path):
+def test_clear(tmp_path):
     """Ours, old and dead: gone. Anything else stays."""
     dead = left(tmp_path)
     young = left(tmp_path, "20261124-010203-young-a1b2", age=5)
@@ -110,8 +110,8 @@ def test_sweep(tmp_path):
     aimed.mkdir()
     link = tmp_path / scratch.name("20261124-010203-link-a1b2")
     link.symlink_to(aimed)
-    swept = scratch.sweep([tmp_path, tmp_path / "nowhere"])
-    assert swept == [
+    cleared = scratch.clear([tmp_path, tmp_path / "nowhere"])
+    assert cleared == [
         "20261124-010203-gone-a1b2",
         RUN,
         "20261124-010203-sealed-a1b2",
@@ -119,7 +119,7 @@ def test_sweep(tmp_path):
     assert not any(path.exists() for path in (dead, sealed, gone))
     assert all(path.exists() for path in (young, unsealed, link, aimed, *strangers))
     asked = []
-    assert scratch.sweep([tmp_path], lambda run: asked.append(run) is None) == ["20261124-010203-open-a1b2"]
+    assert scratch.clear([tmp_path], lambda run: asked.append(run) is None) == ["20261124-010203-open-a1b2"]
     assert asked == [open_run]
 
 
@@ -135,11 +135,11 @@ def test_a_living_run_keeps_its_directory(tmp_path, how):
     )
     try:
         assert child.stdout.readline() == b"up\n"
-        assert scratch.sweep([tmp_path]) == []
+        assert scratch.clear([tmp_path]) == []
         assert path.exists()
     finally:
         child.communicate()
-    assert scratch.sweep([tmp_path]) == [RUN]
+    assert scratch.clear([tmp_path]) == [RUN]
 
 
 def test_a_file_of_late_keeps_it(tmp_path):
@@ -147,7 +147,7 @@ def test_a_file_of_late_keeps_it(tmp_path):
     path = left(tmp_path)
     (path / "prometheus" / "wal").write_text("more")
     os.utime(path / "prometheus", (0, 0))
-    assert scratch.sweep([tmp_path]) == []
+    assert scratch.clear([tmp_path]) == []
 
 
 def test_claim(tmp_path):

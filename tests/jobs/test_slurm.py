@@ -227,7 +227,7 @@ def test_a_launcher_that_refuses_a_flag(cluster):
     assert steps
     assert all("--overlap" in step.command and "--unbuffered" not in step.command for step in steps)
     assert not left.exists()
-    assert any(note.endswith(f"swept: {left.name.split('-', 2)[2]}") for note in manifest.notes), manifest.notes
+    assert any(note.endswith(f"cleared: {left.name.split('-', 2)[2]}") for note in manifest.notes), manifest.notes
 
 
 def test_hostile_directory_names(cluster):

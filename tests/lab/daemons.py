@@ -107,9 +107,9 @@ def start_controller(lab: Settings) -> Daemon:
     return _spawn(lab, "slurmctld", _on_host(lab, LOGIN, [program("slurmctld"), "-D", "-f", str(lab.slurm_conf)]))
 
 
-def start_node(lab: Settings, node: str) -> Daemon:
-    """Start slurmd on a node."""
-    argv = [program("slurmd"), "-D", "-N", node, "-f", str(lab.slurm_conf)]
+def start_node(lab: Settings, node: str, *, rebooted: bool = False) -> Daemon:
+    """Start slurmd on a node; `rebooted`: it tells Slurm that the node was, so that nothing of before still runs."""
+    argv = [program("slurmd"), "-D", "-N", node, "-f", str(lab.slurm_conf), *(["-b"] if rebooted else [])]
     return _spawn(lab, f"slurmd.{node}", _on_host(lab, node, argv))
 
 

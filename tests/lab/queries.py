@@ -89,6 +89,18 @@ def pids_with(entry: bytes) -> set[int]:
     return found
 
 
+def pids_on(daemon: int) -> set[int]:
+    """Find the processes of a node by its slurmd's pid: all that have its host name to themselves."""
+    found = set()
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdigit() and (folder / "ns/uts").readlink() == Path(f"/proc/{daemon}/ns/uts").readlink():
+                found.add(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
 def _pids_by_cgroup(job_id: int | str) -> set[int]:
     """Find processes in the job's groups, without Slurm's own placeholders (slurmstepd and the extern step's sleep)."""
     base = freezer()

@@ -1,7 +1,10 @@
 """A real Slurm on this machine: one controller, four nodes, an ordinary user."""
 
+import contextlib
+import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -113,6 +116,25 @@ class SlurmLab:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    # ---- accidents
+
+    def lose(self, node: str) -> None:
+        """Kill all processes of a node at once, slurmd among them, as a power cut does."""
+        daemon = next(each for each in self._daemons if each.name == f"slurmd.{node}")
+        left = queries.pids_on(daemon.process.pid)
+        for pid in sorted(left, key=lambda pid: pid != daemon.process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        daemon.process.wait()
+        self._daemons.remove(daemon)
+
+    def restore(self, node: str) -> None:
+        """Start the slurmd of a lost node again, and wait until Slurm has the node back."""
+        daemon = self._keep(daemons.start_node(self.settings, node, rebooted=True))
+        daemons.wait_listening(daemon, config.address(node), self.settings.node_ports[node], timeout=20)
+        good = {"idle", "mixed", "allocated"}
+        poll(lambda: queries.node_states(self.settings).get(node) in good, 60, self._why_not_idle)
 
     # ---- where things are
 

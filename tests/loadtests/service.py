@@ -132,6 +132,13 @@ class Connection:
         self.whole(json.dumps({"choices": [{**part, **reason}], **counts}))
         return True
 
+    async def modelled(self) -> bool:
+        """Answer by two models in turn."""
+        self.service.asked += 1
+        model = f"model-{self.service.asked % 2}"
+        self.whole(json.dumps({"model": model, "choices": [{"text": "word", "finish_reason": "length"}]}))
+        return True
+
     async def whole_error(self) -> bool:
         """Answer 200 with an error in it."""
         self.whole('{"error": {"message": "out of memory"}}')

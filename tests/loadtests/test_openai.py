@@ -127,6 +127,18 @@ async def test_unknown_tokens_are_told(server, behaviour, counted):
     await client.close()
 
 
+async def test_models_are_told(server):
+    """Which model was asked for, and which answered, each once."""
+    client = generator(server + "modelled", stream=False, model="asked")
+    await client.setup()
+    for number in range(4):
+        await client.request(number, Outcome())
+    notes = await client.verify()
+    assert notes["models"] == ["model-0", "model-1"]
+    assert notes["model_asked"] == "asked"
+    await client.close()
+
+
 async def test_refused():
     """Where nobody listens the request is refused, and it never left."""
     [outcome] = await ask(f"http://127.0.0.1:{free_port()}")

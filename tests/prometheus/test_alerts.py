@@ -174,16 +174,19 @@ def test_watching(tmp_path: Path) -> None:
 
 
 def test_cpu_held_back(tmp_path: Path) -> None:
-    """A quota that holds the job back, cores that are too hot, connections that run out."""
+    """A quota that holds the job back, a node that swaps, cores that are too hot, connections that run out."""
     given = [
         series("cgroup_cpu_throttled_seconds_total", "0+0.5x100", job="exporter", cgroup="job"),
         series("node_cpu_core_throttles_total", "0+2x100", job="node", core="0"),
+        series("node_vmstat_pswpin", "0+100x100", job="node"),
+        series("node_vmstat_pswpout", "0+60x100", job="node"),
         series("pg_stat_database_numbackends", "95x100", job="db-exporter", datname="a"),
         series("pg_settings_max_connections", "100x100", job="db-exporter"),
     ]
     held = "the CPU quota holds the job back on n, 50% of the time"
     wanted = [
         fires("JobCpuThrottled", {"job": "exporter", "summary": held}),
+        fires("NodeSwaps", {"job": "node", "summary": "n swaps 160 pages a second"}),
         fires("CpuThermalThrottle", {"job": "node", "summary": "cores of n are throttled for heat, 2 times a second"}),
         fires("ConnectionsRunOut", {"job": "db", "summary": "db on n has 95% of its connections in use"}),
     ]

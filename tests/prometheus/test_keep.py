@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from exporters.exposition import Parser
+from grafana import check
+from grafana.board import View
+from grafana.dashboards import boards
 from jobs.services.command import Options
 from prometheus import keep, rules
-from reports.panels import PANELS
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT.parent / "shared" / "fixtures"
@@ -24,11 +26,11 @@ OWN = {
 
 @pytest.mark.parametrize("source", keep.LISTS)
 def test_rules_and_charts_lose_nothing(source):
-    """Whatever a rule, a chart or a rule of the verdict asks of such a target is kept."""
+    """Whatever a rule, a dashboard or a rule of the verdict asks of such a target is kept."""
     group = next(group for group in rules.groups() if group.name == source)
     asked = [record.expr for record in group.records] + [alert.expr for alert in group.alerts]
-    asked += [text for panel in PANELS for _, text in panel.queries]
-    asked += [path.read_text() for path in (ROOT / "reports").glob("*.py") if path.name != "panels.py"]
+    asked += [text for board in boards() for _title, text in check.expressions(board.json(View()))]
+    asked += [path.read_text() for path in (ROOT / "reports").glob("*.py")]
     names = {name for text in asked for name in re.findall(OWN[source], text)}
     assert len(names) >= 3
     assert [name for name in sorted(names) if not keep.keeps(keep.LISTS[source], name)] == []

@@ -3,7 +3,9 @@
 import hashlib
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -159,3 +161,31 @@ def test_broken_block_is_said(tmp_path):
     (tmp_path / "01ABC" / "meta.json").write_text("{}")
     with pytest.raises(PrometheusError, match="index, chunks missing"):
         snapshot.blocks(tmp_path)
+
+
+OPENER = """
+import pathlib, sys
+from prometheus import replay
+place = pathlib.Path(sys.argv[1])
+with replay.open_blocks(place / "tsdb", place) as opened:
+    print(opened.process.pid, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_replay_ends_with_who_opened_it(tmp_path):
+    """kill -9 of a command that has a recording open leaves no Prometheus behind."""
+    argv = [sys.executable, "-c", OPENER, str(tmp_path)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as opener:
+        pid = int(opener.stdout.readline())
+        opener.kill()
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            break
+        if state == "Z":
+            break
+        assert time.monotonic() < deadline, "it lives on"
+        time.sleep(0.05)

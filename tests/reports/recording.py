@@ -172,9 +172,10 @@ def evidence(rows: Iterable[Row] | None = None, **changes: Any) -> Evidence:
     sources = changes.pop("sources", ())
     servers = changes.pop("servers", Servers())
     result = changes.pop("load_result", {})
+    seen = {name: changes.pop(name) for name in ("machines", "alerts") if name in changes}
     run = manifest(**changes)
     found = requests.of(table(list(steady_rows() if rows is None else rows)))
-    return Evidence(run, Recipe.model_validate(run.recipe), found, coverage, sources, servers, result)
+    return Evidence(run, Recipe.model_validate(run.recipe), found, coverage, sources, servers, result, **seen)
 
 
 @dataclass(frozen=True)

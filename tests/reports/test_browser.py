@@ -62,7 +62,7 @@ def test_page_is_whole(request: pytest.FixtureRequest, browser: Browser, kind: s
     run: RunDirectory = request.getfixturevalue(kind)
     page = browser.open(run.report, width, dark=dark)
     ink = page.run(INK)
-    assert len(ink) > 15
+    assert len(ink) == 6
     assert min(ink) > 4
     for selector in (".card", ".tiles > div", ".findings li", "section, .banner, .bar"):
         assert page.run(OVERLAPS, selector) == [], selector
@@ -181,11 +181,11 @@ def test_keyboard_reads_and_zooms(clean: RunDirectory, browser: Browser) -> None
 
 
 def test_gap_is_a_gap(broken: RunDirectory, browser: Browser) -> None:
-    """Where the service was not scraped its curve has no value, and the legend is empty."""
+    """Where no request was due a curve of the records has no value."""
     page = browser.open(broken.report)
     found: dict[str, Any] = page.run(
         "const plot = dashcam.plots().find((one) => one.root.parentElement.getAttribute('aria-label')"
-        ".startsWith('llama.cpp: requests')); return {times: plot.data[0], values: plot.data[1]}"
+        ".startsWith('Latency')); return {times: plot.data[0], values: plot.data[1]}"
     )
     last = found["times"][-1]
     assert [v for t, v in zip(found["times"], found["values"], strict=True) if t > last - 1.0] == [None]
@@ -213,8 +213,6 @@ def test_hostile_words_do_nothing(browser: Browser, tmp_path: Path) -> None:
     page = browser.open(run.report)
     assert page.run("return [window.evil, document.images.length, document.scripts.length]") == [None, 0, 2]
     assert page.run("return document.querySelector('.notes li').textContent") == evil
-    names = page.run("return Array.from(document.querySelectorAll('.u-label'), (one) => one.textContent)")
-    assert evil in names
     assert page.complaints() == []
 
 

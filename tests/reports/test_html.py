@@ -7,11 +7,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from reports import coverage, html, series, summary, verdict
+from reports import cost, coverage, html, summary, verdict
 from reports.evidence import Evidence
 from reports.html import Drawing
 from reports.presence import Presence
-from reports.series import Absent, Chart, Grid, Line
+from reports.series import Chart, Grid, Line
 from tests.reports import recording as made
 from tests.reports import sidecars
 
@@ -55,14 +55,14 @@ def chart(title: str = "CPU", name: str = "llm", unit: str = "cores", points: in
     """Make a chart of one line with a gap."""
     values = np.linspace(0.0, 1.23456789, points)
     values[3] = np.nan
-    return Chart("process", title, unit, "A description.", (Line(name, values),))
+    return Chart(title, unit, "A description.", (Line(name, values),))
 
 
 def render(found: Evidence, charts: tuple[Chart, ...] = (), recipe: str = "name: demo\n", points: int = 40) -> str:
     """Render a page without a recording."""
     judged = verdict.judge(found)
-    drawing = Drawing(Grid(BEGIN + np.arange(points), 1.0, 1.0), charts, (Absent("Disks", "no target offers it"),))
-    facts = summary.summarise(found, judged) | {"recorder": drawing.cost(found.measured.phases)}
+    drawing = Drawing(Grid(BEGIN + np.arange(points), 1.0, 1.0), charts)
+    facts = summary.summarise(found, judged) | {"recorder": {"cpu_cores_mean": 0.5, "memory_bytes_mean": None}}
     return html.render(found, judged, facts, drawing, recipe)
 
 
@@ -148,7 +148,7 @@ def test_ten_minutes_each_second_stay_small() -> None:
     """30 charts of 12 lines with 600 points make less than 6 MB; the page without them less than 200 kB."""
     rng = np.random.default_rng(1)
     many = tuple(
-        Chart("node", f"c{i}", "bytes", "Noise.", tuple(Line(f"l{j}", rng.random(600) * 1e9) for j in range(12)))
+        Chart(f"c{i}", "bytes", "Noise.", tuple(Line(f"l{j}", rng.random(600) * 1e9) for j in range(12)))
         for i in range(30)
     )
     assert len(render(made.evidence(), many, points=600)) < 6e6
@@ -165,12 +165,8 @@ def test_charts_have_text_beside_them() -> None:
 
 
 def test_cost_of_watching_is_told() -> None:
-    """The recorder's CPU and memory are summed over its programs, in the measured phases."""
-    lines = tuple(Line(name, np.where(np.arange(40) < 5, 9.0, 0.25)) for name in ("prometheus", "exporter-0"))
-    charts = (Chart("recorder", "CPU of the recorder", "cores", "Cost.", lines),)
-    drawing = Drawing(Grid(BEGIN + np.arange(40), 1.0, 1.0), charts, ())
-    assert drawing.cost((made.STEADY,)) == {"cpu_cores_mean": 0.5, "memory_bytes_mean": None}
-    assert "watching cost 0.5 cores" in re.sub(r"\s+", " ", render(made.evidence(), charts))
+    """What was not recorded of it is left out."""
+    assert "watching cost 0.5 cores on average" in re.sub(r"\s+", " ", render(made.evidence()))
 
 
 def test_sources_are_told_with_their_reasons() -> None:
@@ -204,6 +200,6 @@ def test_axis_without_points_is_survived() -> None:
     """No phase, no series: a page all the same."""
     found = made.evidence([], phases=(), ending="failed", processes=[], nodes=[], targets=[], coverage=())
     judged = verdict.judge(found)
-    drawing = Drawing(Grid.over(0.0, -1.0, 1.0), *map(tuple, series.charts(None, Grid.over(0.0, -1.0, 1.0))))
-    facts = summary.summarise(found, judged) | {"recorder": drawing.cost(())}
+    drawing = Drawing(Grid.over(0.0, -1.0, 1.0), ())
+    facts = summary.summarise(found, judged) | {"recorder": cost.cost(None, drawing.grid, ())}
     assert "INVALID" in html.render(found, judged, facts, drawing, "")

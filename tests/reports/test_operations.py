@@ -1,6 +1,7 @@
 """Requests of several kinds are told apart."""
 
 import numpy as np
+import pytest
 
 from reports import operations, summary, verdict
 from tests.reports import recording as made
@@ -38,6 +39,19 @@ def test_each_operation_has_its_own_figures() -> None:
         assert abs(sum(part[figure] for part in parts.values()) - facts["measured"][figure]) < 1e-9
 
 
+def test_objectives_may_name_an_operation() -> None:
+    """Those of a value of a sweep are judged by its requests alone; one that nobody asked for cannot be judged."""
+    found = made.evidence(
+        swept(),
+        phases=(made.WARMUP, made.span("steady", 5.0, 30.0, rate=40.0, arrival="poisson")),
+        objectives={"latency_p50@ef_search=20": 0.012, "recall@ef_search=100": 0.95, "recall": 0.95, "rate@other": 1.0},
+    )
+    limits = {one["name"]: one for one in summary.summarise(found, verdict.judge(found))["objectives"]}
+    assert [limits[name]["state"] for name in limits] == ["met", "met", "missed", "not judged"]
+    assert limits["latency_p50@ef_search=20"]["value"] == pytest.approx(0.01, rel=0.05)
+    assert "operation other" in limits["rate@other"]["reason"]
+
+
 def test_requests_without_an_operation_are_the_others() -> None:
     """They stand last, under a name of their own."""
     rows = [one | {"operation": "get" if index % 3 else None} for index, one in enumerate(made.steady_rows())]
@@ -69,3 +83,18 @@ def test_the_page_has_the_table() -> None:
     assert row[7] == "-" or row[7].endswith("ms")
     assert row[8] == "none"
     assert "By operation" not in render(made.evidence(made.steady_rows()))
+
+
+def test_the_headline_tells_operations_apart() -> None:
+    """Times and recall of the terminal and of comparisons are those of each operation; rates are those of the whole."""
+    found = made.evidence(swept(), phases=(made.WARMUP, made.span("steady", 5.0, 30.0, rate=40.0, arrival="poisson")))
+    rows = {one["label"]: one for one in summary.summarise(found, verdict.judge(found))["headline"]}
+    assert "latency p50" not in rows
+    assert "recall, mean" not in rows
+    assert {"completed", "failed"} <= set(rows)
+    for name, (took, recall) in EF.items():
+        assert rows[f"latency p50, {name}"]["value"] == pytest.approx(took, rel=0.05)
+        assert rows[f"recall, mean, {name}"]["value"] == pytest.approx(recall)
+        assert rows[f"latency p50, {name}"]["operation"] == name
+    words = "".join(Page(render(found)).words)
+    assert "latency p50, ef_search=20" not in words  # the page has a table of them

@@ -77,7 +77,7 @@ def test_the_report_has_a_table_of_probes():
     found = evidence()
     judged = verdict.judge(found)
     facts = summary.summarise(found, judged) | {"recorder": {"cpu_cores_mean": None, "memory_bytes_mean": None}}
-    drawing = html.Drawing(Grid.over(0.0, 1.0, 1.0), (), ())
+    drawing = html.Drawing(Grid.over(0.0, 1.0, 1.0), ())
     page = html.render(found, judged, facts, drawing, "name: x")
     assert "20 req/s is the highest rate that passed, 2 of 2 times, and 40 req/s the lowest that failed" in page
     assert "latency_p99 ≤ 50 ms" in page

@@ -7,7 +7,7 @@ import pytest
 
 from prometheus import replay
 from reports import servers
-from reports.servers import Count, Servers
+from reports.servers import Count, Servers, Still
 from tests.reports import recording as made
 from tests.reports.recording import START, Curve
 
@@ -75,8 +75,29 @@ def test_restart_outside_the_window_is_none(tmp_path: Path) -> None:
 def test_stillness_is_seen(tmp_path: Path) -> None:
     """A service whose figures never change is still; one that moves is not, nor is a sidecar."""
     still = [counter("one_total", lambda _t: 7.0), Curve("node_load1", "gauge", labels(NODE), lambda _t: 1.0)]
-    assert look(tmp_path / "a", still).still == (("llm", "n0:1"),)
+    assert look(tmp_path / "a", still).still == (Still("llm", "n0:1", *PHASE),)
     assert look(tmp_path / "b", [*still, counter("other_total", grow(1.0))]).still == ()
+
+
+def test_stillness_of_a_stretch_is_seen(tmp_path: Path) -> None:
+    """A page that stands still for a part of a phase only, and a node's whose time does; too short ones are none."""
+    begin = START.timestamp()
+    stops = counter("one_total", lambda t: float(t + 5 if t < 15 else 20))
+    time = Curve("node_time_seconds", "gauge", labels(NODE), lambda t: begin + min(t, 8))
+    found = look(tmp_path / "a", [stops, time]).still
+    assert [(one.job, one.end - begin) for one in found] == [("llm", 35.0), ("node", 35.0)]
+    assert found[0].start - begin == pytest.approx(15.0, abs=5.5)
+    assert found[1].start - begin == pytest.approx(8.0, abs=5.5)
+    for one in found:  # a node that stands still tells no time that would be off
+        assert one.start > begin
+    pauses = counter("one_total", lambda t: float(t + 5 if t < 15 else max(20, t - 2)))
+    assert look(tmp_path / "b", [pauses]).still == ()
+
+
+def test_a_counter_that_stays_0_is_a_count(tmp_path: Path) -> None:
+    """A page that tells of a counter which never moves says that there was nothing; one without it says nothing."""
+    found = look(tmp_path, [counter("vllm:request_success_total", lambda _t: 0.0), counter("other_total", grow(1.0))])
+    assert found.counts == (Count("vllm:request_success_total", "requests", "llm", 0),)
 
 
 def test_clocks_are_held_against_prometheus(tmp_path: Path) -> None:

@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reports import verdict
+from prometheus import rules
+from reports import causes, machines, verdict
+from reports.alerts import Firing
+from reports.nodes import Machine
 from reports.presence import Presence
-from reports.servers import Count, NodeClock, Servers, Unit
+from reports.servers import Count, NodeClock, Servers, Still, Unit
 from runs.manifest import Verdict
 from tests.reports import recording as made
 from tests.reports import sidecars
@@ -81,6 +84,32 @@ def figures(**changes: Any) -> dict[str, Any]:
     } | changes  # fmt: skip
 
 
+def recalls(low: float, begin: float, end: float) -> list[made.Row]:
+    """Make searches of recall 0.9, give or take a neighbour, but for a stretch."""
+    rows = made.steady_rows()
+    for one in rows:
+        mean = low if begin <= one["intended"] < end else 0.9
+        one |= {"recall": float(np.clip(rng.binomial(10, mean) / 10, 0, 1))}
+    return rows
+
+
+def alert(name: str, start: float = 10.0, end: float = 20.0) -> Firing:
+    """Make an alert that fired from and to so many seconds after START."""
+    since = made.START.timestamp()
+    return Firing(name, "critical", {"node": "n0"}, since + start, since + end, 1.0, "", f"{name} on n0", "mend it")
+
+
+def still(job: str = "llm", instance: str = "n0:1", start: float = 10.0, end: float = 20.0) -> Servers:
+    """Make a page that stood still from and to so many seconds after START."""
+    since = made.START.timestamp()
+    return Servers(still=(Still(job, instance, since + start, since + end),))
+
+
+def starved(waited: float) -> dict[str, Any]:
+    """Make the result of a load that used 9 of 30 seconds of CPU, and waited for it."""
+    return {"phases": [{"name": "steady", "cpu_seconds": 9.0, "cpu_waited_seconds": waited}]}
+
+
 CLOSED = made.span("steady", 5.0, 30.0, users=8, think=0.1)
 
 
@@ -94,6 +123,7 @@ def test_clean_run_is_valid() -> None:
 BROKEN: dict[str, Callable[[], Verdict]] = {
     "completed": lambda: judged(ending="failed", reason="llm died\n    | Killed"),
     "measured": lambda: judged([one for one in made.steady_rows() if one["phase"] == "warmup"]),
+    "records_whole": lambda: judged(load_result={"phases": [{"name": "steady", "ok": 900, "failed": 0}]}),
     "failures": lambda: judged(failing(0.05)),
     "state_kept": lambda: judged(load_result={"violation": "invariant: accounts 5, tellers 4"}),
     "asked_rate": lambda: judged(made.steady_rows(rate=14.0)),
@@ -114,12 +144,15 @@ BROKEN: dict[str, Callable[[], Verdict]] = {
         servers=Servers(counts=(Count("vllm:request_success_total", "requests", "llm", 900),))
     ),
     "not_restarted": lambda: judged(servers=Servers(restarted=(("llm", "n0:1"),))),
-    "not_frozen": lambda: judged(servers=Servers(still=(("llm", "n0:1"),))),
+    "not_frozen": lambda: judged(servers=still()),
+    "machines_well": lambda: judged(alerts=(alert("JobOomKill"),)),
     "clocks_agree": lambda: judged(servers=Servers(clocks=(NodeClock("n1", 1.5, 0.0),))),
     "warmed_up": lambda: judged(slower(lambda at: 3.0 if at < 8.0 else 1.0)),
     "steady": lambda: judged(slower(lambda at: 1.0 + (at - 5.0) / 15.0)),
     "right_answers": lambda: judged(failing(0.007, "truncated")),
     "recall_known": lambda: judged(load={"generator": "vector"}),
+    "recall_steady": lambda: judged(recalls(0.6, 17.0, 20.5), load={"generator": "vector"}),
+    "one_model": lambda: judged(load_result={"notes": {"verified": {"models": ["large", "small"]}}}),
     "nothing_dropped": lambda: judged(load_result={"phases": [{"name": "steady", "dropped": 3}]}),
     "not_cached": lambda: judged(cached(0.2), load_result={"notes": {"distinct": 100}}),
     "enough_samples": lambda: judged(objectives={"latency_p99.9": 1.0}),
@@ -129,6 +162,9 @@ BROKEN: dict[str, Callable[[], Verdict]] = {
 STALE = "values up to 12 s old (median 0.5 s)"
 DOUBTFUL: dict[str, Callable[[], Verdict]] = {
     "sources": lambda: judged(sources=(sidecars.source("gpu", faults=(STALE,)),)),
+    "alone": lambda: judged(machines=(Machine("n0", 2, 1.6, 0.9, 0.1, 0.0),)),
+    "light_watching": lambda: judged(machines=(Machine("n0", 2, 1.0, 0.9, 0.3, 0.0),)),
+    "pieces_fit": lambda: judged([one | {"tokens_out": 8} for one in made.llm_rows()]),
     "tool_told": lambda: judged(load_result={"warnings": ["k6's series did not arrive"]}),
     "retried": lambda: judged(
         [one | {"retries": int(index % 50 == 0)} for index, one in enumerate(made.steady_rows())]
@@ -268,7 +304,9 @@ def test_missed_objective_is_no_reason_against_the_numbers() -> None:
 def test_all_failed() -> None:
     """Where nothing succeeded there is nothing to judge."""
     rows = [one | {"ok": False, "error": "refused", "sent": None} for one in made.steady_rows()]
-    assert {"measured", "failures"} <= reasons(judged(rows))
+    found = judged(rows)
+    assert reasons(found) == {"failures"}
+    assert "measured" in warnings(found)
 
 
 def test_constant_arrivals_have_no_noise() -> None:
@@ -282,7 +320,9 @@ def test_constant_arrivals_have_no_noise() -> None:
 def test_requests_that_left_after_the_end_were_not_sent_in_time() -> None:
     """A client that falls behind has not offered the rate."""
     rows = [one | {"sent": one["intended"] + 3.0, "done": one["done"] + 3.0} for one in made.steady_rows()]
-    assert "asked_rate" in reasons(judged(rows))
+    found = judged(rows)
+    assert reasons(found) == {"client_lag"}
+    assert "asked_rate" in warnings(found)
 
 
 def test_cold_start_of_a_slow_service_is_no_overload() -> None:
@@ -322,7 +362,7 @@ def test_more_users_than_asked_for_are_no_clean_load_either() -> None:
 def test_one_late_request_decides_nothing() -> None:
     """A single hiccup of 50 ms in a short run is no INVALID."""
     rows = made.steady_rows()[:120]
-    rows[60] |= {"sent": rows[60]["intended"] + 0.05}
+    rows[60] |= {"sent": rows[60]["intended"] + 0.05, "done": rows[60]["done"] + 0.05}
     phases = (made.WARMUP, made.span("steady", 5.0, 4.0, rate=20.0, arrival="poisson"))
     assert reasons(judged([one for one in rows if one["intended"] < 9.0], phases=phases)) == set()
 
@@ -463,7 +503,7 @@ def test_requests_that_time_out_in_a_queue_do_not_hide_it() -> None:
     for one in rows:
         if one["done"] - one["intended"] > 2.0:
             one |= {"ok": False, "error": "timeout", "done": one["intended"] + 2.0}
-    assert reasons(judged(rows, load={"timeout": 2.0})) == {"failures", "kept_up"}
+    assert reasons(judged(rows, load={"timeout": 2.0})) == {"kept_up"}
     hung = failing(0.2, "timeout")
     assert reasons(judged(hung, load={"timeout": 2.0})) == {"failures"}
 
@@ -471,6 +511,183 @@ def test_requests_that_time_out_in_a_queue_do_not_hide_it() -> None:
 def test_what_is_not_let_in_was_tried() -> None:
     """A service that refuses connections is no client that sends late."""
     rows = [one | {"ok": False, "error": "refused", "sent": None} for one in made.steady_rows()]
-    assert reasons(judged(rows)) == {"measured", "failures"}
+    assert reasons(judged(rows)) == {"failures"}
     rows = [one | {"ok": False, "error": "drained", "sent": None} for one in made.steady_rows()]
     assert "asked_rate" in reasons(judged(rows))
+
+
+def test_what_follows_from_a_fault_is_no_second_reason() -> None:
+    """Wrong answers are failures too; a client without CPU sends late: the cause is the reason, the rest warnings."""
+    found = judged(failing(0.05, "truncated"))
+    assert reasons(found) == {"right_answers"}
+    assert "(follows from right_answers)" in next(one.message for one in found.findings if one.rule == "failures")
+    assert reasons(judged(late(0.1, 0.02), load_result=starved(25.0))) == {"client_cpu"}
+    rows = [one | {"ok": False, "error": ("http_500", "truncated")[index % 2]} for index, one in enumerate(failing(0))]
+    assert reasons(judged(rows)) == {"failures", "right_answers"}
+
+
+def test_causes_are_rules_and_no_circle() -> None:
+    """What may follow from what is a table of rules that end somewhere."""
+    names = {rule.__name__ for rule in verdict.RULES}
+    assert set(causes.CAUSES) <= names
+    open_ones = {rule: set(known) for rule, known in causes.CAUSES.items()}
+    assert all(known <= names for known in open_ones.values())
+    while open_ones:
+        ends = {rule for rule, known in open_ones.items() if not known & set(open_ones)}
+        assert ends, open_ones
+        open_ones = {rule: known for rule, known in open_ones.items() if rule not in ends}
+
+
+@pytest.mark.parametrize(("kinds", "expected"), [("timeout", {"failures"}), ("http_500", {"failures", "targets_up"})])
+def test_a_service_that_hangs_is_one_reason(kinds: str, expected: set[str]) -> None:
+    """One that answers neither the load nor Prometheus; if it did answer the load, the gap is another matter."""
+    assert reasons(judged(failing(0.2, kinds), coverage=made.covered(llm=9.0))) == expected
+
+
+def test_clients_without_cpu_are_bottlenecks() -> None:
+    """Time on the run queue counts as time that was needed."""
+    assert judged(load_result=starved(5.0)).findings == []
+    found = judged(load_result=starved(20.0))
+    assert reasons(found) == {"client_cpu"}
+    assert "used 30% of a core and waited for one 67% of the time" in found.findings[0].message
+
+
+def test_a_level_that_changes_at_once_is_no_steady_state() -> None:
+    """A jump is no line: a service that gets slow halfway is told with both levels and the place."""
+    found = judged(slower(lambda at: 1.0 if at < 20.0 else 3.0))
+    assert reasons(found) == {"steady"}
+    assert "at 50% of it" in found.findings[0].message
+    found = judged(slower(lambda at: 1.0 if at < 20.0 else 1.75))
+    assert found.valid
+    assert warnings(found) == {"steady"}
+    assert judged(slower(lambda at: 5.0 if 18.5 < at < 20.0 else 1.0)).findings == []
+
+
+def test_a_warm_up_of_a_fifth() -> None:
+    """The scatter of the rest does not hide that the first two tenths were slow."""
+    assert reasons(judged(slower(lambda at: 3.0 if at < 11.0 else 1.0))) == {"warmed_up"}
+
+
+def test_recall_by_operation() -> None:
+    """Values of a sweep have recalls of their own; few answers, and scatter, are no fall."""
+    rows = made.steady_rows()
+    for index, one in enumerate(rows):
+        one |= {"operation": f"ef_search={20 + 80 * (index % 2)}", "recall": 0.5 + 0.45 * (index % 2)}
+    assert judged(rows, load={"generator": "vector"}).findings == []
+    for one in rows:
+        if one["operation"] == "ef_search=100" and one["intended"] > 32.0:
+            one["recall"] = 0.5
+    found = judged(rows, load={"generator": "vector"})
+    assert reasons(found) == {"recall_steady"}
+    assert "(ef_search=100)" in found.findings[0].message
+    assert judged(recalls(0.9, 0.0, 0.0), load={"generator": "vector"}).findings == []
+
+
+def damaged(**changes: Any) -> Verdict:
+    """Judge a clean run, one in twenty of whose records is changed."""
+    rows = made.steady_rows()
+    for one in rows[::20]:
+        one |= {name: change(one) if callable(change) else change for name, change in changes.items()}
+    return judged(rows)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"done": None},
+        {"done": lambda one: one["intended"] - 1.0},
+        {"sent": lambda one: one["intended"] - 0.5},
+        {"first_token": lambda one: one["done"] + 0.1},
+        {"sent": None},
+        {"phase": "warmup"},
+        {"phase": "other"},
+    ],
+    ids=str,
+)
+def test_records_that_cannot_be_true(changes: dict[str, Any]) -> None:
+    """No end, an end before the begin, a good answer to what never left, requests of another phase."""
+    assert "records_whole" in reasons(damaged(**changes))
+
+
+def test_records_are_counted() -> None:
+    """As many as the load counted, each once; a tool's operations without records are no missing records."""
+    rows = made.steady_rows()
+    counted = {"name": "steady", "ok": sum(one["phase"] == "steady" for one in rows), "failed": 0}
+    assert judged(rows, load_result={"phases": [counted]}).valid
+    assert reasons(judged(rows[:-1], load_result={"phases": [counted]})) == {"records_whole"}
+    cut = judged(rows[:-1], load_result={"phases": [counted]}, ending="time_limit")
+    assert reasons(cut) == {"completed"}
+    told = {"phases": [counted | {"ok": 9999}], "aggregates": [figures()]}
+    assert judged(rows, load_result=told).valid
+
+
+def test_a_page_stands_still_only_while_its_service_answers() -> None:
+    """An idle service has nothing to tell, nor has one that the load does not drive; a node's page is a warning."""
+    assert judged(servers=still(start=36.0, end=39.0)).findings == []
+    idle = judged(servers=still(), load={"target": "other"})
+    assert idle.findings == []
+    node = judged(servers=still("node", "n0:3"))
+    assert node.valid
+    assert warnings(node) == {"not_frozen"}
+
+
+def test_alerts_that_the_verdict_tells_are_there() -> None:
+    """No name of an alert that no rule fires."""
+    assert set(machines.SERIOUS) <= rules.alerts()
+
+
+def test_alerts_of_machines() -> None:
+    """Heat is a reserve; what fired outside of the measured phases, or speaks of no machine, is none."""
+    hot = judged(alerts=(alert("GpuThermalThrottle"), alert("GpuThermalThrottle", 12.0)))
+    assert hot.valid
+    assert [one.message for one in hot.findings] == ["GpuThermalThrottle on n0 (and 1 more like it)"]
+    assert judged(alerts=(alert("JobOomKill", 1.0, 3.0), alert("QueueGrowing"))).findings == []
+
+
+def test_cores_that_a_hypervisor_gives_away() -> None:
+    """Steal is told; interrupts and a little of others are not."""
+    assert warnings(judged(machines=(Machine("n0", 2, 1.0, 0.9, 0.1, 0.3),))) == {"alone"}
+    assert judged(machines=(Machine("n0", 128, 20.0, 10.0, 1.0, 0.1),)).findings == []
+
+
+def test_requests_that_went_twice_are_no_strangers() -> None:
+    """A server may have answered both tries of a request."""
+    rows = made.steady_rows()
+    for one in rows[::20]:
+        one["retries"] = 1
+    counts = (Count("vllm:request_success_total", "requests", "llm", len(rows) + len(rows[::20])),)
+    assert reasons(judged(rows, servers=Servers(counts=counts))) == set()
+
+
+def test_an_alias_of_the_model_is_a_reserve() -> None:
+    """Another name than the one asked for may be an alias; a release of it is the same."""
+    for name, told in (("gpt-2026-01-01", set()), ("other", {"one_model"})):
+        found = judged(load_result={"notes": {"verified": {"models": [name], "model_asked": "gpt"}}})
+        assert found.valid
+        assert warnings(found) == told
+
+
+def bursts() -> list[made.Row]:
+    """Make half a minute of requests at 20/s that come in bursts of 60, the last of them just before the end."""
+    moments = [35.0 - 3.1 * index - 0.001 * (place + 1) for index in range(10) for place in range(60)]
+    moments = [at for at in moments if at >= 5.0]
+    service = made.queue(np.random.default_rng(3), 0.006)
+    return [made.row("steady", at, service(at)) for at in sorted(moments)]
+
+
+def test_a_burst_at_the_end_is_no_overload() -> None:
+    """What came a moment ago in a burst is open at the end, and was in the middle only by chance."""
+    phase = made.span("steady", 5.0, 30.0, rate=20.0, arrival="trace")
+    assert "kept_up" not in reasons(judged(bursts(), phases=(phase,)))
+
+
+def test_a_load_that_changes_by_itself_is_no_warm_up() -> None:
+    """A trace that begins with a rush: that its first latencies are long is the rush's doing, and a reserve."""
+    took = np.random.default_rng(7)
+    moments = [*np.arange(5.0, 7.9, 0.01), *np.arange(8.1, 35.0, 0.05)]
+    rows = [made.row("steady", at, (0.2 if at < 8 else 0.02) + took.exponential(0.002)) for at in moments]
+    phase = made.span("steady", 5.0, 30.0, rate=len(rows) / 30, arrival="trace")
+    found = judged(rows, phases=(phase,))
+    assert found.valid
+    assert warnings(found) == {"warmed_up"}
+    assert "the load changed too" in found.findings[0].message

@@ -51,6 +51,7 @@ def test_a_search_is_read():
         (SEARCHING.replace("  search:", "  processes: 2\n  search:"), "load", 4, "one process"),
         (SEARCHING.replace("  search:", "  drain: 0\n  search:"), "load", 4, "needs a `drain`"),
         (SEARCHING.replace("ttft_p99: 500ms", ""), "", 1, "no bound to look for"),
+        (SEARCHING.replace("ttft_p99: 500ms", "latency_p99@GET: 500ms"), "", 1, "judges all requests together"),
         (SEARCHING.replace("start: 20", "start: 0.1"), "", 1, "a higher start"),
         (GOOD[: GOOD.index("  phases")] + "objectives: {}\n", "load", 4, "phases are missing"),
     ],

@@ -35,6 +35,7 @@ from jobs.doctor import (
 from jobs.doctor.base import Line
 from jobs.doctor.disk import quota, written
 from runs.site import Site
+from tests.apptainer import standin
 from tests.jobs.doctor.standins import context, lines, put, recipe
 
 
@@ -67,6 +68,45 @@ def test_prometheus(programs, tmp_path):
     found = lines(prometheus.CHECK, tmp_path)
     assert found["prometheus"] == Line("prometheus", "ok", f"3.5.1 ({programs}/prometheus)")
     assert found["promtool"].detail.startswith("of a release that it does not tell")
+
+
+def test_programs_in_images(programs, tmp_path, monkeypatch):
+    """Where a recipe runs in images, what counts is the cache, not PATH; natively it is PATH, whatever is cached."""
+    images_of = standin.install(programs, {})
+    cache = Cache(tmp_path / "images")
+    for name in ("prometheus", "node-exporter", "grafana", "dcgm-exporter", "postgres-exporter", "pgvector"):
+        cache.pull(find(name), str(images_of))
+    words = ("watch.exporters=[node, gpu]", f"images={cache.root}", "services.llm.kind=pgvector")
+    asked = recipe(*words, "runtime=apptainer")
+    assert lines(prometheus.CHECK, tmp_path, asked=asked)["prometheus"] == Line(
+        "prometheus", "ok", f"3.5.0 (image {find('prometheus').file})"
+    )
+    states = {name: line.state for name, line in lines(exporters.CHECK, tmp_path, asked=asked).items()}
+    assert states == dict.fromkeys(("prometheus-node-exporter", "dcgm-exporter", "prometheus-postgres-exporter"), "ok")
+    assert lines(grafana_server.CHECK, tmp_path, asked=asked)["grafana"].state == "ok"
+    monkeypatch.setattr("os.geteuid", lambda: 1000)  # PostgreSQL refuses root
+    found = lines(services.CHECK, tmp_path / "with", asked=asked)["service llm (pgvector)"]
+    assert found == Line("service llm (pgvector)", "ok", "llm (PostgreSQL) 17")
+    cache.path(find("pgvector")).unlink()
+    found = lines(services.CHECK, tmp_path / "without", asked=asked)["service llm (pgvector)"]
+    assert (found.state, found.needed) == ("missing", True)
+    assert "dashcam images pull pgvector" in found.detail
+    (programs / "apptainer").unlink()
+    found = lines(prometheus.CHECK, tmp_path, asked=asked)["prometheus"]
+    assert (found.state, found.needed) == ("missing", True)
+    assert lines(prometheus.CHECK, tmp_path, asked=recipe(*words))["prometheus"].detail.startswith("no prometheus")
+    asked = recipe(*words, "runtime=apptainer", "watch.runtime=native")
+    assert lines(prometheus.CHECK, tmp_path, asked=asked)["prometheus"].state == "missing"
+
+
+def test_service_in_an_image_of_its_own(tmp_path):
+    """A SIF file that a recipe names must be there."""
+    words = ("runtime=apptainer", f"services.llm.image={tmp_path}/own.sif")
+    (found,) = lines(services.CHECK, tmp_path, asked=recipe(*words)).values()
+    assert (found.state, found.needed) == ("missing", True)
+    (tmp_path / "own.sif").touch()
+    (found,) = lines(services.CHECK, tmp_path / "there", asked=recipe(*words)).values()
+    assert found.state == "ok"
 
 
 def test_exporters(programs, tmp_path):

@@ -18,7 +18,7 @@ from tests.jobs.driver import Driver
 pytestmark = [pytest.mark.real, pytest.mark.timing]
 
 
-def test_a_run_recovers_and_sweeps_a_dead_one(tmp_path):
+def test_a_run_recovers_and_clears_a_dead_one(tmp_path):
     """All of a run killed at once: the next run makes its recording, and takes its scratch directory away."""
     disk, driver = tmp_path / "disk", Driver(tmp_path / "recordings")
     disk.mkdir()
@@ -49,7 +49,7 @@ def test_a_run_recovers_and_sweeps_a_dead_one(tmp_path):
     done = driver.call("run", str(driver.recipe), "--site", str(profile), "--json")
     answer = json.loads(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"left on this node by dead runs, and swept: {dead.id}" in answer["run"]["notes"]
+    assert f"left on this node by dead runs, and cleared: {dead.id}" in answer["run"]["notes"]
     assert list(disk.iterdir()) == []
     assert seal.verify(dead).intact
     assert Manifest.load(dead.manifest).ending == "abandoned"
