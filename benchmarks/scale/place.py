@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -26,6 +27,8 @@ watch: {{interval: {interval}s, exporters: [node]}}
 services: {{app: {{kind: command, command: "true", metrics: /metrics}}}}
 load: {{generator: openai, phases: [{{name: steady, for: {seconds}s, rate: 1}}]}}
 """
+
+_CHECKOUT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ def exporters(size: Size, files: web.WebFiles) -> Iterator[tuple[int, list[Scrap
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard < 0 else min(wanted, hard), hard))  # < 0: none
     argv = [sys.executable, "-P", "-m", "benchmarks.scale.targets", str(size.targets), str(size.series)]
-    child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    env = {**os.environ, "PYTHONPATH": str(_CHECKOUT)}
+    child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
     try:
         assert child.stdin is not None
         assert child.stdout is not None

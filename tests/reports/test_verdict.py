@@ -602,7 +602,7 @@ def damaged(**changes: Any) -> Verdict:
         {"phase": "warmup"},
         {"phase": "other"},
     ],
-    ids=str,
+    ids=["no-end", "ends-before", "sent-before", "token-after-end", "never-left", "warmup", "no-phase"],
 )
 def test_records_that_cannot_be_true(changes: dict[str, Any]) -> None:
     """No end, an end before the begin, a good answer to what never left, requests of another phase."""
