@@ -18,6 +18,7 @@ from tests.jobs.driver import Driver
 pytestmark = [pytest.mark.real, pytest.mark.timing]
 
 
+@pytest.mark.heavy  # two whole runs
 def test_a_run_recovers_and_clears_a_dead_one(tmp_path):
     """All of a run killed at once: the next run makes its recording, and takes its scratch directory away."""
     disk, driver = tmp_path / "disk", Driver(tmp_path / "recordings")

@@ -259,7 +259,9 @@ def test_killed_supervisor_is_recovered(driver):
     assert len(pd.read_parquet(run.records)) > 5
 
 
-@pytest.mark.parametrize("command", ["status", "recover", "stop"])
+@pytest.mark.parametrize(
+    "command", ["recover", *(pytest.param(name, marks=pytest.mark.heavy) for name in ("status", "stop"))]
+)
 def test_run_without_anybody_is_recovered(driver, command):
     """With `dashcam run` and supervisor both killed, programs live on; who asks for the run next recovers it."""
     driver.write(60)

@@ -55,7 +55,9 @@ def driver(tmp_path):
 
 @pytest.mark.real
 @pytest.mark.timing
-@pytest.mark.parametrize("kind", LOADS)
+@pytest.mark.parametrize(
+    "kind", ["qdrant", "minio", *(pytest.param(n, marks=pytest.mark.heavy) for n in ("milvus", "weaviate"))]
+)
 def test_whole_run(kind, driver, tmp_path):
     """Started, ready, driven, scraped, stopped: no request was one that the documentation does not know."""
     generator = LOADS[kind]

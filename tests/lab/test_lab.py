@@ -128,6 +128,7 @@ def test_scancel_delivers_term_then_the_job_is_cancelled(slurm_lab: SlurmLab) ->
     assert slurm_lab.wait_ended(job_id)["JobState"] == "CANCELLED"
 
 
+@pytest.mark.heavy  # tests.jobs.test_slurm has it with a run
 def test_the_early_warning_arrives_before_the_time_limit(slurm_lab: SlurmLab) -> None:
     """Slurmctld looks at time limits every 30 s, and warns at the first look less than the asked time + 30 s ahead."""
     folder = slurm_lab.user_dir()
