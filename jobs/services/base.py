@@ -1,5 +1,6 @@
 """What a service kind is asked, and what it answers: programs to start, an endpoint to drive, metrics to scrape."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,13 @@ class Context:
     """Give up to so many nodes that follow this one in the allocation, for an instance that runs over several."""
     shared: Path | None = None
     """The site's scratch on its shared file system; None: the site's profile names none."""
+
+    def program(self, name: str, mend: str) -> str:
+        """Return the program of the image, or that of the name on PATH. Raises PlanError with what mends its want."""
+        found = (self.image.program or name) if self.image else shutil.which(name)
+        if found is None:
+            raise PlanError(f"service {self.name}: no program {name} on PATH: {mend}")
+        return found
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """`chroma`: Chroma's own server, the program `chroma` on PATH (Chroma 1.x; the wheel chromadb brings it)."""
 
-import shutil
 import subprocess
 
 import yaml
@@ -9,7 +8,7 @@ from pydantic import BaseModel, Field
 from jobs.probes import HttpProbe
 from jobs.program import Program
 from jobs.services.about import About
-from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from jobs.services.base import SERVICE_ROLE, Context, ServicePlan
 from jobs.services.vector_load import NEAREST
 from loadtests.plan import Target
 from runs.recipe import Strict
@@ -43,11 +42,7 @@ class Chroma:
         """See `jobs.services.base.ServiceKind`."""
         assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
         image = context.image
-        binary = image.program or "chroma" if image else shutil.which("chroma")
-        if binary is None:
-            raise PlanError(
-                f"service {context.name}: no program chroma on PATH: pip install chromadb, in a venv of its own"
-            )
+        binary = context.program("chroma", "pip install chromadb, in a venv of its own")
         port = context.port(options.port)
         config = {
             "port": port,

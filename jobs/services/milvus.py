@@ -7,7 +7,6 @@ run's own. Nothing makes Milvus listen on one address only; its inner gRPC and i
 
 import os
 import secrets
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from pydantic import BaseModel, Field
 
 from jobs.program import Program
 from jobs.services.about import NEVER, About
-from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from jobs.services.base import SERVICE_ROLE, Context, ServicePlan
 from jobs.services.rest_probe import NAME, Asker, NotReadyError, RestProbe, found
 from jobs.services.vector_load import NEAREST
 from loadtests.plan import Target
@@ -91,11 +90,7 @@ class Milvus:
         """See `jobs.services.base.ServiceKind`."""
         assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
         image = context.image
-        binary = image.program if image else shutil.which("milvus")
-        if binary is None:
-            raise PlanError(
-                f"service {context.name}: no program milvus on PATH: run it in its image: runtime: apptainer"
-            )
+        binary = context.program("milvus", "run it in its image: runtime: apptainer")
         port, metrics = context.port(options.port), context.port(options.metrics_port)
         password = secrets.token_urlsafe(24)
         key = context.secret(f"{context.name}.key", f"root:{password}")

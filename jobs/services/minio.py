@@ -12,7 +12,6 @@ import importlib.util
 import json
 import re
 import secrets
-import shutil
 import subprocess
 import time
 
@@ -59,12 +58,7 @@ class Minio:
         """See `jobs.services.base.ServiceKind`."""
         assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
         image = context.image
-        binary = image.program if image else shutil.which("minio")
-        if binary is None:
-            raise PlanError(
-                f"service {context.name}: no program minio on PATH: put a release there, or run it in its image: "
-                "runtime: apptainer"
-            )
+        binary = context.program("minio", "put a release there, or run it in its image: runtime: apptainer")
         if importlib.util.find_spec("botocore") is None:
             raise PlanError(f"service {context.name}: botocore is missing: pip install 'dashcam[s3]'")
         access, secret = secrets.token_hex(10).upper(), secrets.token_urlsafe(30)

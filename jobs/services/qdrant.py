@@ -5,7 +5,6 @@ and ask for the run's key, the metrics among them; only /, /healthz, /livez and 
 """
 
 import secrets
-import shutil
 import subprocess
 
 import yaml
@@ -13,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from jobs.program import Program
 from jobs.services.about import NEVER, About
-from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from jobs.services.base import SERVICE_ROLE, Context, ServicePlan
 from jobs.services.rest_probe import NAME, Asker, RestProbe, found
 from jobs.services.vector_load import NEAREST
 from loadtests.plan import Target
@@ -70,12 +69,9 @@ class Qdrant:
         """See `jobs.services.base.ServiceKind`."""
         assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
         image = context.image
-        binary = image.program if image else shutil.which("qdrant")
-        if binary is None:
-            raise PlanError(
-                f"service {context.name}: no program qdrant on PATH: put a release of github.com/qdrant/qdrant there, "
-                "or run it in its image: runtime: apptainer"
-            )
+        binary = context.program(
+            "qdrant", "put a release of github.com/qdrant/qdrant there, or run it in its image: runtime: apptainer"
+        )
         port, grpc = context.port(options.port), context.port(options.grpc_port)
         key = context.secret(f"{context.name}.key", secrets.token_urlsafe(24))
         home, url = context.scratch, f"http://{context.address}:{port}"

@@ -5,7 +5,6 @@ run's key, as gRPC does; gRPC, its metrics and the ports of a cluster of one lis
 """
 
 import secrets
-import shutil
 
 from pydantic import BaseModel, Field
 
@@ -75,12 +74,10 @@ class Weaviate:
         """See `jobs.services.base.ServiceKind`."""
         assert isinstance(options, Options)  # noqa: S101 - the registry pairs a kind with its own options
         image = context.image
-        binary = image.program if image else shutil.which("weaviate")
-        if binary is None:
-            raise PlanError(
-                f"service {context.name}: no program weaviate on PATH: put a release of github.com/weaviate/weaviate "
-                "there, or run it in its image: runtime: apptainer"
-            )
+        binary = context.program(
+            "weaviate",
+            "put a release of github.com/weaviate/weaviate there, or run it in its image: runtime: apptainer",
+        )
         port, metrics = context.port(options.port), context.port(options.metrics_port)
         key = context.secret(f"{context.name}.key", secrets.token_urlsafe(24))
         home, url = context.scratch, f"http://{context.address}:{port}"
