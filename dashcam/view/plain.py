@@ -56,9 +56,11 @@ def news(facts: Facts, before: Facts | None) -> list[str]:
         for one in facts.alerts
         if (one.name, one.severity) not in {(alert.name, alert.severity) for alert in old_alerts}
     ]
+    # Services that are still being loaded are no news, until something drives them.
+    begun = not facts.phases or any(phase.state != "next" for phase in facts.phases)
     lines += [
         f"down: {one.job} on {one.node}" + (f": {one.error}" if one.error else "")
         for one in facts.targets.down
-        if (one.job, one.node) not in old_down
+        if begun and (one.job, one.node) not in old_down
     ]
     return lines

@@ -1,5 +1,6 @@
 """What the run's record, the load's progress and Prometheus say becomes one state."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -218,3 +219,6 @@ def test_plain_lines():
     after = gather.facts(manifest(notes=["exporter-0 died"]), PROGRESS, measures, NOW)
     assert plain.news(after, before) == ["note: exporter-0 died", "alert: Idle", "down: llm on n1"]
     assert plain.news(after, after) == []
+    waiting = replace(after, phases=(Stretch("steady", "next"),), notes=(), alerts=())
+    assert plain.news(waiting, before) == []
+    assert plain.news(replace(waiting, phases=(Stretch("steady", "now"),)), before) == ["down: llm on n1"]
