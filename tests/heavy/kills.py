@@ -384,12 +384,11 @@ def judge(victim: Victim, recording: RunDirectory, row: Row, killed: float) -> N
     if recording.live.exists():
         row.wrong.append("secrets are left")
     blocks = snapshot.blocks(recording.tsdb)
-    if "start_to_targets_up" not in manifest.timings:
+    watched = manifest.timings.get("submit_to_targets_up")
+    if watched is None:
         return  # killed before all had been scraped once
-    if not blocks:
-        row.wrong.append("no series")
-        return
-    row.lost = max(0.0, killed - blocks[-1].end)
+    first = manifest.created.timestamp() + watched
+    row.lost = max(0.0, killed - (blocks[-1].end if blocks else first))
     copied = row.sealed_by == "list" or victim.head_lost
     most = INTERVAL + COPY + INTERVAL if copied else 2 * INTERVAL
     if row.lost > most + 0.5:  # the machine's own hiccups

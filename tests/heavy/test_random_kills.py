@@ -50,7 +50,8 @@ def here(place, kind):
     """Start a run on this machine."""
     driver = Driver(place)
     driver.recipe.write_text(kills.recipe(kind, sys.executable, nodes=1))
-    command = driver.start("run", str(driver.recipe))
+    checkout = str(Path(__file__).parents[2])  # the service is a test's
+    command = driver.start("run", str(driver.recipe), PYTHONPATH=checkout)
     path = poll(lambda: next(iter(driver.runs()), None), 60, lambda: f"no run was made: {command.communicate()}")
     return Victim(RunDirectory(path), driver.call, command=command)
 
