@@ -19,15 +19,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite golden files instead of comparing")
 
 
-LONG = ("tests/jobs/", "tests/dashcam/")
-"""Where the files are that take minutes: what takes seconds fills the gaps that they leave at the end."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have whole runs begin first."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
-
-
 TRIES = {"timing": 3, "real": 2}
 """By marker: programs on a shared machine may hiccup, and a fault of ours fails each time."""
 
