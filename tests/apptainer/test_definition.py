@@ -42,7 +42,7 @@ def test_definition_is_read():
         ("%post", "%setup\n    touch x\n\n%post", "%setup runs on the building machine"),
         ("    set -eu\n", "", "begins with `set -eu`"),
         ("--require-hashes ", "", "pip without --require-hashes"),
-        ("rm -rf /opt/wheels", "curl -O https://example.org/x", "not checked by sha256sum"),
+        ("rm -rf /usr/src/dashcam", "curl -O https://example.org/x", "not checked by sha256sum"),
         ("    exec /opt", "    /opt", "has no `exec`"),
         ("%test", "%startscript", "%test is missing"),
         ("export PYTHONDONTWRITEBYTECODE=1", "export API_TOKEN=abc", "looks like a secret"),
