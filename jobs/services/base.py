@@ -1,6 +1,7 @@
 """What a service kind is asked, and what it answers: programs to start, an endpoint to drive, metrics to scrape."""
 
 import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,12 +67,37 @@ class Context:
     shared: Path | None = None
     """The site's scratch on its shared file system; None: the site's profile names none."""
 
+    @property
+    def own(self) -> Program:
+        """The service's own program as all kinds have it: a kind gives it words, a probe and a port."""
+        return Program(
+            name=self.name,
+            role=SERVICE_ROLE,
+            node=self.node,
+            argv=(),
+            env=self.env,
+            ready_within=self.ready_within,
+            image=self.image.name if self.image else None,
+        )
+
+    def page(self, port: int) -> Scrape:
+        """Return the target of a page of the service's metrics on that port."""
+        return Scrape(job=self.name, role=SERVICE_ROLE, node=self.node_name, address=f"{self.address}:{port}")
+
     def program(self, name: str, mend: str) -> str:
         """Return the program of the image, or that of the name on PATH. Raises PlanError with what mends its want."""
         found = (self.image.program or name) if self.image else shutil.which(name)
         if found is None:
             raise PlanError(f"service {self.name}: no program {name} on PATH: {mend}")
         return found
+
+
+def said(*argv: str, within: float = 20.0) -> str:
+    """Return what a program prints of itself; empty where it cannot be asked."""
+    try:
+        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=within).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """`chroma`: Chroma's own server, the program `chroma` on PATH (Chroma 1.x; the wheel chromadb brings it)."""
 
-import subprocess
+from dataclasses import replace
 
 import yaml
 from pydantic import BaseModel, Field
 
 from jobs.probes import HttpProbe
-from jobs.program import Program
 from jobs.services.about import About
-from jobs.services.base import SERVICE_ROLE, Context, ServicePlan
+from jobs.services.base import Context, ServicePlan, said
 from jobs.services.vector_load import NEAREST
 from loadtests.plan import Target
 from runs.recipe import Strict
@@ -63,17 +62,13 @@ class Chroma:
             }
         path = context.secret(f"{context.name}.yaml", yaml.safe_dump(config))
         url = f"http://{context.address}:{port}"
-        program = Program(
-            name=context.name,
-            role=SERVICE_ROLE,
-            node=context.node,
+        program = replace(
+            context.own,
             argv=(binary, "run", str(path)),
             env=env,
             prepare=(("mkdir", "-p", "-m", "700", str(context.scratch)),),
             probe=HttpProbe(f"{url}/api/v2/heartbeat"),
-            ready_within=context.ready_within,
             port=port,
-            image=image.name if image else None,
         )
         notes = [
             f"{context.name}: Chroma 1.x has no authentication: while it runs, whoever reaches the node may use it",
@@ -91,11 +86,7 @@ class Chroma:
 
 
 def _version(binary: str) -> str:
-    try:
-        done = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
-    return done.stdout.strip() or "unknown"
+    return said(binary, "--version").strip() or "unknown"
 
 
 SERVICE = Chroma()

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -9,9 +10,8 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from jobs.probes import HttpProbe
-from jobs.program import Program
 from jobs.services.about import About
-from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from jobs.services.base import Context, PlanError, ServicePlan
 from loadtests.plan import Target
 from prometheus import keep
 from prometheus.config import Scrape
@@ -119,26 +119,19 @@ model: my-model                   # name of the model in requests
             raise PlanError(f"service {context.name}: no program {argv[0]!r} on PATH: install it or give its full path")
         url = options.url.format(**places)
         ready = options.ready.format(**places)
-        program = Program(
-            name=context.name,
-            role=SERVICE_ROLE,
-            node=context.node,
+        program = replace(
+            context.own,
             argv=argv,
             env=env,
             prepare=(("mkdir", "-p", "-m", "700", str(context.scratch)),),
             probe=HttpProbe(ready if "://" in ready else f"http://{context.address}:{port}{ready}"),
-            ready_within=context.ready_within,
             port=port,
-            image=context.image.name if context.image else None,
         )
         scrapes: tuple[Scrape, ...] = ()
         if options.metrics is not None:
             scrapes = (
-                Scrape(
-                    job=context.name,
-                    role=SERVICE_ROLE,
-                    node=context.node_name,
-                    address=f"{context.address}:{port}",
+                replace(
+                    context.page(port),
                     metrics_path=options.metrics.format(**places),
                     keep=options.metrics_keep,
                 ),

@@ -60,7 +60,8 @@ class Embeddings:
     kind = "embeddings"
     image = "llamacpp"
     Options: type[BaseModel] = Options
-    about = About(
+    about = dataclasses.replace(
+        llamacpp.SERVICE.about,
         title="vectors of texts (OpenAI's /v1/embeddings), by llama.cpp",
         load="""\
 load:
@@ -73,12 +74,7 @@ load:
     - {name: steady, for: 30s, rate: 5, arrival: poisson}
 objectives: {latency_p95: 2s, error_rate: 1%}
 """,
-        ports="HTTP",
-        guard="a random key in 0600 files, for every page but /health and /v1/models",
-        metrics="/metrics behind the key; tokens, slots, waiting requests; no histograms",
-        program="`llama-server` on PATH, or the wheel xllamacpp: pip install 'dashcam[llamacpp]'",
-        starts="0.2 s with a small model, two cores",
-        service="model: tiny                       # random weights: its speed says nothing about a trained model\n",
+        exporters=About.exporters,
     )
 
     def plan(self, context: Context, options: BaseModel) -> ServicePlan:

@@ -4,17 +4,17 @@ import importlib.metadata
 import importlib.util
 import secrets
 import sys
+from dataclasses import replace
 
 from pydantic import BaseModel, Field
 
 from jobs.probes import HttpProbe
-from jobs.program import Program
 from jobs.services.about import About
-from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from jobs.services.base import Context, PlanError, ServicePlan
 from jobs.services.vector_load import NEAREST
 from loadtests.plan import Target
 from loadtests.vectors.faiss import IN_PROCESS
-from prometheus.config import Bearer, Scrape
+from prometheus.config import Bearer
 from runs.recipe import Strict
 
 
@@ -55,10 +55,8 @@ class Faiss:
             return ServicePlan((), Target(protocol="faiss", url=IN_PROCESS), versions=versions, notes=(note,))
         port, key = context.port(options.port), context.secret(f"{context.name}.key", secrets.token_urlsafe(24))
         address = f"{context.address}:{port}"
-        program = Program(
-            name=context.name,
-            role=SERVICE_ROLE,
-            node=context.node,
+        program = replace(
+            context.own,
             argv=(
                 *(
                     image.program if image else sys.executable,
@@ -71,14 +69,11 @@ class Faiss:
                 *("--port", str(port), "--token-file", str(key)),
                 *(("--threads", str(options.threads)) if options.threads else ()),
             ),
-            env=context.env,
             probe=HttpProbe(f"http://{address}/metrics", token_file=key, refuses_strangers=True),
-            ready_within=context.ready_within,
             port=port,
             stop_within=5.0,
-            image=image.name if image else None,
         )
-        scrape = Scrape(job=context.name, role=SERVICE_ROLE, node=context.node_name, address=address, auth=Bearer(key))
+        scrape = replace(context.page(port), auth=Bearer(key))
         target = Target(protocol="faiss", url=f"http://{address}", secret_file=key)
         return ServicePlan((program,), target, scrapes=(scrape,), versions=versions)
 

@@ -5,18 +5,18 @@ import importlib.util
 import secrets
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from jobs.probes import HttpProbe
-from jobs.program import Program
 from jobs.services import tiny_model
 from jobs.services.about import About
-from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from jobs.services.base import Context, PlanError, ServicePlan
 from loadtests.plan import Target
-from prometheus.config import Bearer, Scrape
+from prometheus.config import Bearer
 from runs.paths import PathOrTiny
 from runs.recipe import Strict
 
@@ -88,24 +88,16 @@ objectives: {ttft_p95: 500ms, error_rate: 1%}
             *(_embedding(options) if options.embeddings else ()),
         )
         url = f"http://{context.address}:{port}"
-        program = Program(
-            name=context.name,
-            role=SERVICE_ROLE,
-            node=context.node,
+        program = replace(
+            context.own,
             argv=argv,
-            env=context.env,
             probe=HttpProbe(f"{url}/metrics", token_file=key, refuses_strangers=True),
-            ready_within=context.ready_within,
             port=port,
             stop_within=5.0,
-            image=image.name if image else None,
             reads=(str(model),),
         )
-        scrape = Scrape(
-            job=context.name,
-            role=SERVICE_ROLE,
-            node=context.node_name,
-            address=f"{context.address}:{port}",
+        scrape = replace(
+            context.page(port),
             auth=Bearer(key),
         )
         return ServicePlan(

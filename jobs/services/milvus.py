@@ -8,21 +8,19 @@ run's own. Nothing makes Milvus listen on one address only; its inner gRPC and i
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
 from pydantic import BaseModel, Field
 
-from jobs.program import Program
 from jobs.services.about import NEVER, About
-from jobs.services.base import SERVICE_ROLE, Context, ServicePlan
+from jobs.services.base import Context, ServicePlan
 from jobs.services.rest_probe import NAME, Asker, NotReadyError, RestProbe, found
 from jobs.services.vector_load import NEAREST
 from loadtests.plan import Target
 from prometheus import keep
-from prometheus.config import Scrape
 from runs.recipe import Strict
 
 _LOOPBACK = "127.0.0.1"
@@ -96,10 +94,8 @@ class Milvus:
         key = context.secret(f"{context.name}.key", f"root:{password}")
         etcd = context.secret(f"{context.name}.etcd.yaml", _etcd(context.port(None), context.port(None)))
         home, url = context.scratch, f"http://{context.address}:{port}"
-        program = Program(
-            name=context.name,
-            role=SERVICE_ROLE,
-            node=context.node,
+        program = replace(
+            context.own,
             argv=(binary, "run", "standalone"),
             env={
                 **({} if image else _libraries(binary)),
@@ -111,17 +107,12 @@ class Milvus:
             },
             prepare=(("mkdir", "-p", "-m", "700", str(home), *(str(home / part) for part in ("etcd", "data", "mq"))),),
             probe=MilvusProbe(url, key, f"http://{context.address}:{metrics}/healthz"),
-            ready_within=context.ready_within,
             port=port,
             stop_within=30.0,
-            image=image.name if image else None,
             pwd=str(home) if image else "",
         )
-        scrape = Scrape(
-            job=context.name,
-            role=SERVICE_ROLE,
-            node=context.node_name,
-            address=f"{context.address}:{metrics}",
+        scrape = replace(
+            context.page(metrics),
             keep=keep.MILVUS,
         )
         note = (

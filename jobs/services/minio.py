@@ -12,19 +12,18 @@ import importlib.util
 import json
 import re
 import secrets
-import subprocess
 import time
+from dataclasses import replace
 
 from pydantic import BaseModel, Field
 
-from jobs.program import Program
 from jobs.services.about import NEVER, About
-from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from jobs.services.base import Context, PlanError, ServicePlan, said
 from jobs.services.s3_load import OBJECTS
 from jobs.services.s3_probe import S3Probe
 from loadtests.plan import Target
 from prometheus import keep
-from prometheus.config import Bearer, Scrape
+from prometheus.config import Bearer
 from runs.recipe import Strict
 
 _TOKEN_FOR = 30 * 86400
@@ -68,10 +67,8 @@ class Minio:
         token = context.secret(f"{context.name}.token", metrics_token(access, secret, int(time.time()) + _TOKEN_FOR))
         port, home = context.port(options.port), context.scratch
         url = f"http://{context.address}:{port}"
-        program = Program(
-            name=context.name,
-            role=SERVICE_ROLE,
-            node=context.node,
+        program = replace(
+            context.own,
             argv=(
                 *(binary, "server", "--address", f"{context.address}:{port}"),
                 *("--certs-dir", str(home / "certs"), str(home / "data")),  # else those of the user's home are taken
@@ -88,16 +85,11 @@ class Minio:
             },
             prepare=(("mkdir", "-p", "-m", "700", str(home), str(home / "certs"), str(home / "data")),),
             probe=S3Probe(url, key),
-            ready_within=context.ready_within,
             port=port,
-            image=image.name if image else None,
             pwd=str(home) if image else "",
         )
-        scrape = Scrape(
-            job=context.name,
-            role=SERVICE_ROLE,
-            node=context.node_name,
-            address=f"{context.address}:{port}",
+        scrape = replace(
+            context.page(port),
             metrics_path="/minio/metrics/v3/api/requests",
             auth=Bearer(token),
             keep=keep.MINIO,
@@ -124,11 +116,7 @@ def _base64(data: bytes) -> str:
 
 def _version(binary: str) -> str:
     """Return what `minio --version` says: `minio version RELEASE.2025-09-07T16-13-09Z (...)`."""
-    try:
-        done = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
-    match = re.search(r"version (\S+)", done.stdout)
+    match = re.search(r"version (\S+)", said(binary, "--version"))
     return match[1] if match else "unknown"
 
 

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, Field
@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from jobs.probes import HttpProbe
 from jobs.program import INSIDE, Program
 from jobs.services.about import About
-from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from jobs.services.base import Context, PlanError, ServicePlan
 from jobs.services.vector_load import NEAREST
 from loadtests.plan import Target
 from prometheus import keep
@@ -109,18 +109,13 @@ class PgVector:
             *(part for name, value in settings.items() for part in ("--setting", f"{name}={value}")),
             *(("--", INSIDE) if image else ()),
         )
-        server = Program(
-            name=context.name,
-            role=SERVICE_ROLE,
-            node=context.node,
+        server = replace(
+            context.own,
             argv=(*lowered, postgres, "-D", str(data)),
-            env=context.env,
             prepare=(prepare,),
             probe=PostgresProbe(context.address, port, password),
-            ready_within=context.ready_within,
             port=port,
             stop_signal=signal.SIGINT,  # PostgreSQL's fast shutdown; SIGTERM would wait for its clients
-            image=image.name if image else None,
         )
         programs: tuple[Program, ...] = (server,)
         scrapes: tuple[Scrape, ...] = ()

@@ -5,19 +5,18 @@ and ask for the run's key, the metrics among them; only /, /healthz, /livez and 
 """
 
 import secrets
-import subprocess
+from dataclasses import replace
 
 import yaml
 from pydantic import BaseModel, Field
 
-from jobs.program import Program
 from jobs.services.about import NEVER, About
-from jobs.services.base import SERVICE_ROLE, Context, ServicePlan
+from jobs.services.base import Context, ServicePlan, said
 from jobs.services.rest_probe import NAME, Asker, RestProbe, found
 from jobs.services.vector_load import NEAREST
 from loadtests.plan import Target
 from prometheus import keep
-from prometheus.config import Bearer, Scrape
+from prometheus.config import Bearer
 from runs.recipe import Strict
 
 
@@ -99,10 +98,8 @@ class Qdrant:
             "cluster": {"enabled": False},
         }
         path = context.secret(f"{context.name}.yaml", yaml.safe_dump(config, sort_keys=False))
-        program = Program(
-            name=context.name,
-            role=SERVICE_ROLE,
-            node=context.node,
+        program = replace(
+            context.own,
             argv=(binary, "--config-path", str(path), "--disable-telemetry"),
             env={
                 # Else it is written to where the server is started, which an image does not let it.
@@ -111,16 +108,11 @@ class Qdrant:
             },
             prepare=(("mkdir", "-p", "-m", "700", str(home), str(home / "tmp")),),
             probe=QdrantProbe(url, key),
-            ready_within=context.ready_within,
             port=port,
-            image=image.name if image else None,
             pwd=str(home) if image else "",
         )
-        scrape = Scrape(
-            job=context.name,
-            role=SERVICE_ROLE,
-            node=context.node_name,
-            address=f"{context.address}:{port}",
+        scrape = replace(
+            context.page(port),
             auth=Bearer(key),
             keep=keep.QDRANT,
         )
@@ -134,11 +126,7 @@ class Qdrant:
 
 def _version(binary: str) -> str:
     """Return what `qdrant --version` says: `qdrant 1.15.4`."""
-    try:
-        done = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
-    return done.stdout.strip().removeprefix("qdrant ") or "unknown"
+    return said(binary, "--version").strip().removeprefix("qdrant ") or "unknown"
 
 
 SERVICE = Qdrant()

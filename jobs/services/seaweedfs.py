@@ -8,21 +8,19 @@ import importlib.util
 import json
 import secrets
 import shutil
-import subprocess
 import sys
 import sysconfig
+from dataclasses import replace
 from functools import cache
 
 from pydantic import BaseModel, Field
 
-from jobs.program import Program
 from jobs.services.about import About
-from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from jobs.services.base import Context, PlanError, ServicePlan, said
 from jobs.services.s3_load import OBJECTS
 from jobs.services.s3_probe import S3Probe
 from jobs.services.seaweedfs_server import GRACE
 from loadtests.plan import Target
-from prometheus.config import Scrape
 from runs.recipe import Strict
 
 _LOOPBACK = "127.0.0.1"
@@ -104,27 +102,20 @@ class SeaweedFS:
             ("mkdir", "-p", "-m", "700", str(home), str(home / "data")),
             ("cp", "-p", str(security), str(home / "security.toml")),
         )
-        program = Program(
-            name=context.name,
-            role=SERVICE_ROLE,
-            node=context.node,
+        program = replace(
+            context.own,
             argv=(
                 *(() if image else ours),
                 *(weed, "-logtostderr=true", "server", "-filer", "-s3"),
                 *(f"-{name}={value}" for name, value in words.items()),
             ),
-            env=context.env,
             prepare=made if image else (),
-            image=image.name if image else None,
             pwd=str(home) if image else "",
             probe=S3Probe(url, key),
-            ready_within=context.ready_within,
             port=port,
             stop_within=GRACE + 4.0,
         )
-        scrape = Scrape(
-            job=context.name, role=SERVICE_ROLE, node=context.node_name, address=f"{context.address}:{metrics}"
-        )
+        scrape = context.page(metrics)
         return ServicePlan(
             programs=(program,),
             target=Target(protocol="s3", url=url, secret_file=key),
@@ -153,11 +144,7 @@ def _security() -> str:
 @cache
 def _version(weed: str) -> str:
     """Return what `weed version` says: `version 8000GB 4.48 ...`."""
-    try:
-        done = subprocess.run([weed, "version"], capture_output=True, text=True, check=False, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
-    return next((word for word in done.stdout.split() if word[:1].isdigit() and "." in word), "unknown")
+    return next((word for word in said(weed, "version").split() if word[:1].isdigit() and "." in word), "unknown")
 
 
 SERVICE = SeaweedFS()

@@ -7,18 +7,16 @@ import secrets
 import shutil
 import sys
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import requests
 from pydantic import BaseModel, Field
 
-from jobs.program import Program
 from jobs.services.about import About
-from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from jobs.services.base import Context, PlanError, ServicePlan
 from jobs.services.triton_prepare import TINY, stub_of
 from loadtests.plan import Target
-from prometheus.config import Scrape
 from runs.paths import PathOrTiny
 from runs.recipe import Strict
 
@@ -143,23 +141,17 @@ objectives: {latency_p99: 500ms, error_rate: 1%}
             ),
         )
         url = f"http://{context.address}:{port}"
-        program = Program(
-            name=context.name,
-            role=SERVICE_ROLE,
-            node=context.node,
+        program = replace(
+            context.own,
             argv=argv,
             env={**server.env, **context.env},
             prepare=(prepare,),
             probe=TritonProbe(url, identity, models),
-            ready_within=context.ready_within,
             port=port,
             stop_within=2.0 * _STOP,
-            image=image.name if image else None,
             reads=() if tiny else (str(repository),),
         )
-        scrape = Scrape(
-            job=context.name, role=SERVICE_ROLE, node=context.node_name, address=f"{context.address}:{metrics}"
-        )
+        scrape = context.page(metrics)
         notes = [
             f"{context.name}: Triton has no authentication: while it runs, whoever reaches the node may use its models"
         ]

@@ -4,22 +4,21 @@ import os
 import re
 import secrets
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
-from jobs.program import Program
 from jobs.services import tiny_model, vllm_guard, vllm_model, vllm_ray
 from jobs.services.about import About
-from jobs.services.base import SERVICE_ROLE, Context, Peer, PlanError, ServicePlan
+from jobs.services.base import Context, Peer, PlanError, ServicePlan, said
 from jobs.services.vllm_args import Args
 from jobs.services.vllm_probe import VllmProbe
 from loadtests.plan import Target
 from prometheus import keep
-from prometheus.config import Bearer, Scrape
+from prometheus.config import Bearer
 from runs.paths import PathOrTiny, UserPath
 from runs.recipe import Strict
 
@@ -117,10 +116,8 @@ args: [--enforce-eager]           # starts sooner, without compiling; leave it o
         environment = _environment(context, binary)
         cluster = vllm_ray.plan(context, peers, binary, environment, model) if options.span > 1 else None
         url = f"http://{context.address}:{port}"
-        program = Program(
-            name=context.name,
-            role=SERVICE_ROLE,
-            node=context.node,
+        program = replace(
+            context.own,
             argv=(*argv, "--distributed-executor-backend", "ray") if cluster else argv,
             env={
                 **environment,
@@ -133,18 +130,13 @@ args: [--enforce-eager]           # starts sooner, without compiling; leave it o
                 ("cp", vllm_guard.__file__, str(guard / "vllm_guard.py")),
             ),
             probe=VllmProbe(url, key, name, options.embeddings),
-            ready_within=context.ready_within,
             port=port,
             stop_within=15.0,
             after=cluster.programs[0].name if cluster else None,
-            image=image.name if image else None,
             reads=(str(model),),
         )
-        scrape = Scrape(
-            job=context.name,
-            role=SERVICE_ROLE,
-            node=context.node_name,
-            address=f"{context.address}:{port}",
+        scrape = replace(
+            context.page(port),
             auth=Bearer(key),
             keep=keep.VLLM,
         )
@@ -250,11 +242,8 @@ def _version(binary: Path) -> str:
     found = sorted(binary.parent.parent.glob("lib/python*/site-packages/vllm-*.dist-info"))
     if len(found) == 1:
         return found[0].name.removeprefix("vllm-").removesuffix(".dist-info")
-    try:
-        done = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
-    return next((line for line in reversed(done.stdout.splitlines()) if re.match(r"\d", line)), "unknown")
+    told = said(str(binary), "--version", within=60)
+    return next((line for line in reversed(told.splitlines()) if re.match(r"\d", line)), "unknown")
 
 
 SERVICE = Vllm()

@@ -5,18 +5,18 @@ run's key, as gRPC does; gRPC, its metrics and the ports of a cluster of one lis
 """
 
 import secrets
+from dataclasses import replace
 
 from pydantic import BaseModel, Field
 
 from jobs.node import PortError
-from jobs.program import Program
 from jobs.services.about import NEVER, About
-from jobs.services.base import SERVICE_ROLE, Context, PlanError, ServicePlan
+from jobs.services.base import Context, PlanError, ServicePlan
 from jobs.services.rest_probe import Asker, RestProbe, found
 from jobs.services.vector_load import NEAREST
 from loadtests.plan import Target
 from prometheus import keep
-from prometheus.config import Bearer, Scrape
+from prometheus.config import Bearer
 from runs.recipe import Strict
 
 _USER = "dashcam"
@@ -81,10 +81,8 @@ class Weaviate:
         port, metrics = context.port(options.port), context.port(options.metrics_port)
         key = context.secret(f"{context.name}.key", secrets.token_urlsafe(24))
         home, url = context.scratch, f"http://{context.address}:{port}"
-        program = Program(
-            name=context.name,
-            role=SERVICE_ROLE,
-            node=context.node,
+        program = replace(
+            context.own,
             argv=(binary, "--host", context.address, "--port", str(port), "--scheme", "http"),
             env={
                 "PERSISTENCE_DATA_PATH": str(home / "data"),
@@ -109,17 +107,12 @@ class Weaviate:
             },
             prepare=(("mkdir", "-p", "-m", "700", str(home), str(home / "data")),),
             probe=WeaviateProbe(url, key),
-            ready_within=context.ready_within,
             port=port,
             stop_within=20.0,
-            image=image.name if image else None,
             pwd=str(home) if image else "",
         )
-        scrape = Scrape(
-            job=context.name,
-            role=SERVICE_ROLE,
-            node=context.node_name,
-            address=f"{context.address}:{metrics}",
+        scrape = replace(
+            context.page(metrics),
             auth=Bearer(key),  # it asks for none; a release that does is read all the same
             keep=keep.WEAVIATE,
         )
