@@ -40,17 +40,22 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     add_root(parser)
 
 
-def add_recipe(parser: argparse.ArgumentParser) -> None:
-    """RECIPE and --set."""
-    parser.add_argument("recipe", type=Path, metavar="RECIPE", help="a recipe file (recipes/ has examples)")
+def add_sets(parser: argparse.ArgumentParser) -> None:
+    """--set."""
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
         dest="sets",
-        help="override a value: --set load.phases.1.rate=40 (may be given again)",
+        help="override a value of the recipe: --set load.phases.1.rate=40 (may be given again)",
     )
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """RECIPE and --set."""
+    parser.add_argument("recipe", type=Path, metavar="RECIPE", help="a recipe file (recipes/ has examples)")
+    add_sets(parser)
     runtimes = ("native", "apptainer")
     parser.add_argument("--runtime", action=_Set, choices=runtimes, help="as --set runtime=...: programs in images")
     parser.add_argument("--images", action=_Set, metavar="DIR", help="as --set images=DIR: where image files are")

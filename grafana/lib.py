@@ -22,6 +22,7 @@ from grafana.queries import Query
 
 SCHEMA_VERSION = 41
 """Known to Grafana 11.6 and 12; 13 takes it up by one step."""
+NO_LEGEND = {"displayMode": "list", "placement": "bottom", "showLegend": False, "calcs": []}
 SOURCE = {"type": "prometheus", "uid": UID}
 
 Step = tuple[float, str]

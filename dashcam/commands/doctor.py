@@ -30,14 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """See `dashcam.commands.Command`."""
     arguments.add_site(parser)
     parser.add_argument("--recipe", type=Path, metavar="RECIPE", help="what is to be run: its needs are looked at too")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="sets",
-        help="override a value of the recipe (may be given again)",
-    )
+    arguments.add_sets(parser)
     arguments.add_root(parser)
     arguments.add_json(parser)
     parser.epilog = (

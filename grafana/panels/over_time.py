@@ -6,13 +6,11 @@ from typing import Any
 from grafanalib import core
 
 from grafana import palette
-from grafana.lib import Step, build
+from grafana.lib import NO_LEGEND, Step, build
 from grafana.needs import ANY, Needs
 from grafana.panel import Panel
 from grafana.plain import by_name, overrides
 from grafana.queries import Query
-
-_NO_LEGEND = {"displayMode": "list", "placement": "bottom", "showLegend": False, "calcs": []}
 
 
 def timeseries(
@@ -128,7 +126,7 @@ def state_timeline(
         "mergeValues": True,
         "rowHeight": 0.8,
         "perPage": 20,
-        "legend": _NO_LEGEND,
+        "legend": NO_LEGEND,
         "tooltip": {"mode": "single", "sort": "none"},
     }
     mapping = {

@@ -7,12 +7,11 @@ from typing import Any
 from grafanalib import core
 
 from grafana import palette
-from grafana.lib import Step, build
+from grafana.lib import NO_LEGEND, Step, build
 from grafana.needs import ANY, Needs
 from grafana.panel import Panel
 from grafana.queries import Query
 
-_NO_LEGEND = {"displayMode": "list", "placement": "bottom", "showLegend": False, "calcs": []}
 _LAST = {"calcs": ["lastNotNull"], "fields": "", "values": False}
 
 
@@ -104,7 +103,7 @@ def bar_gauge(
         "showUnfilled": True,
         "sizing": "auto",
         "namePlacement": "auto",
-        "legend": _NO_LEGEND,
+        "legend": NO_LEGEND,
         "minVizWidth": 8,
         "minVizHeight": 16,
         "maxVizHeight": 40,

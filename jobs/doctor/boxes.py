@@ -8,10 +8,15 @@ from jobs.containers import place
 from jobs.doctor.base import Context, Line
 
 
-def held(context: Context, name: str) -> Check:
-    """Return how the image of that name stands in the cache that a run would use, by its size only."""
+def cache(context: Context) -> Cache:
+    """Return the cache that a run would use."""
     asked = context.recipe.images if context.recipe is not None else None
-    return Cache(place(asked, context.site.paths)).check(find(name), thorough=False)
+    return Cache(place(asked, context.site.paths))
+
+
+def held(context: Context, name: str) -> Check:
+    """Return how the image of that name stands in the cache, by its size only."""
+    return cache(context).check(find(name), thorough=False)
 
 
 def instead(context: Context, name: str, what: str) -> Line | None:

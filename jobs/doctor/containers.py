@@ -4,10 +4,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from apptainer.cache import Cache
 from apptainer.image import images
-from jobs.containers import place
-from jobs.doctor import versions
+from jobs.doctor import boxes, versions
 from jobs.doctor.base import Check, Context, Line
 from jobs.services import catalogue
 
@@ -43,7 +41,7 @@ def _figure(path: Path) -> int | None:
 
 def _images(context: Context) -> Iterable[Line]:
     """Look at files by size only: `dashcam images check` reads them."""
-    cache = Cache(place(context.recipe.images if context.recipe is not None else None, context.site.paths))
+    cache = boxes.cache(context)
     wanted = _wanted(context)
     good: list[str] = []
     for image in images().values():
