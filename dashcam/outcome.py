@@ -1,6 +1,7 @@
 """What a person is told when a run is over."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from runs.directory import RunDirectory
@@ -18,9 +19,11 @@ def describe(run: RunDirectory, manifest: Manifest) -> str:
         tail = f" with {warnings} warning{'s' if warnings > 1 else ''}" if verdict.valid and warnings else ""
         lines.append(("VALID" if verdict.valid else "INVALID") + tail)
         lines += [f"  {finding.level}: {finding.message}" for finding in verdict.findings]
-    figures = headline(run)
+    told = summary(run)
+    figures = headline(told)
     width = max((len(name) for name, _ in figures), default=0)
     lines += [f"  {name:<{max(28, width)}} {text}" for name, text in figures]
+    lines += [f"  not checked ({', '.join(one['rules'])}): {one['reason']}" for one in told.get("unchecked", [])]
     lines += [f"  note: {note}" for note in manifest.notes]
     if run.report.is_file():
         lines.append(f"report: {run.report}")
@@ -28,9 +31,9 @@ def describe(run: RunDirectory, manifest: Manifest) -> str:
     return "\n".join(lines)
 
 
-def headline(run: RunDirectory) -> list[tuple[str, str]]:
+def headline(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the headline figures as the report words them, most telling first."""
-    return [(str(item["label"]), str(item["text"])) for item in summary(run).get("headline", [])]
+    return [(str(item["label"]), str(item["text"])) for item in summary.get("headline", [])]
 
 
 def summary(run: RunDirectory) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import gc
 import resource
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import prometheus_client
@@ -90,12 +90,17 @@ async def advance(engine: Runs, recorder: Recorder, tell: Callable[[], Awaitable
     recorder.close()
 
 
-async def verify(generator: object, end: asyncio.Event) -> tuple[dict[str, Any], str | None]:
-    """Let a generator that can check its target's state (see `Verifies`) do so; returns notes and what is wrong."""
+async def verify(
+    generator: object, end: asyncio.Event, told: Sequence[Mapping[str, Any]] | None = None
+) -> tuple[dict[str, Any], str | None]:
+    """Let a generator that can check its target's state (see `Verifies`) do so; returns notes and what is wrong.
+
+    `told`: what the generators of all processes told; None where there is one.
+    """
     if isinstance(generator, Verifies) and not end.is_set():
         try:
             async with asyncio.timeout(_VERIFY_WITHIN):
-                return {"verified": await or_end(_verified(generator), end)}, None
+                return {"verified": await or_end(_verified(generator, told), end)}, None
         except RequestFailed as failure:
             say(f"the target's state is wrong: {failure}")
             return {}, str(failure)
@@ -104,8 +109,8 @@ async def verify(generator: object, end: asyncio.Event) -> tuple[dict[str, Any],
     return {}, None
 
 
-async def _verified(generator: Verifies) -> dict[str, Any]:
-    return await generator.verify()
+async def _verified(generator: Verifies, told: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+    return await generator.verify([generator.tell()] if told is None else told)
 
 
 def say(text: str) -> None:

@@ -40,9 +40,18 @@ class Balanced:
 class VerifiedBalanced(Balanced):
     """One whose generators can check the state of their instances."""
 
-    async def verify(self) -> dict[str, Any]:
+    def __init__(self, generators: Sequence[Generator]) -> None:
+        super().__init__(generators)
+        self._checks = [each for each in generators if isinstance(each, Verifies)]
+
+    def tell(self) -> dict[str, Any]:
         """See `loadtests.generators.base.Verifies`."""
-        checks = [each.verify() for each in self._generators if isinstance(each, Verifies)]
+        return {"instances": [each.tell() for each in self._checks]}
+
+    async def verify(self, told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """See `loadtests.generators.base.Verifies`. Each instance is held against what was told of it."""
+        of_each = zip(*(each["instances"] for each in told), strict=True)
+        checks = [each.verify(facts) for each, facts in zip(self._checks, of_each, strict=True)]
         return {"instances_after": await _all(checks)}
 
 

@@ -30,9 +30,13 @@ _TOLD = 20
 
 @dataclass(frozen=True)
 class Prompt:
-    """`content` holds the key `prompt` or `messages` of a request; `max_tokens` None: as the recipe says."""
+    """`content` holds the key `prompt` or `messages` of a request, of so many `words`.
+
+    `max_tokens` None: as the recipe says.
+    """
 
     content: dict[str, Any]
+    words: int
     max_tokens: int | None = None
 
 
@@ -77,7 +81,7 @@ class Synthetic:
     def __init__(
         self, seed: int, length: Length, wrap: Callable[[str], dict[str, Any]], *, prefix: int, groups: int
     ) -> None:
-        self._seed, self._length, self._wrap = seed, length, wrap
+        self._seed, self._length, self._wrap, self._prefix = seed, length, wrap, prefix
         self._words = Words(seed)
         starts = random.Random(f"{seed}/prefixes").sample(range(_TEXT), groups if prefix else 0)  # noqa: S311
         texts = (self._words.cut(start, prefix - 1) for start in starts)
@@ -96,7 +100,7 @@ class Synthetic:
         text = f"{head}{number} {rest}" if rest else f"{head}{number}"
         if self._prefixes:
             text = numbers.choice(self._prefixes) + text
-        return Prompt(self._wrap(text))
+        return Prompt(self._wrap(text), self._prefix + length)
 
 
 class Listed:
@@ -160,9 +164,11 @@ def _prompt(line: bytes, api: Api) -> Prompt | str:
         return wrong
     if "messages" in row:
         content = {"messages": row["messages"]}
+        texts = [each["content"] for each in row["messages"] if isinstance(each["content"], str)]
     else:
         content = (_as_prompt if api == "completions" else _as_message)(row["prompt"])
-    return Prompt(content, row.get("max_tokens"))
+        texts = [row["prompt"]]
+    return Prompt(content, sum(len(text.split()) for text in texts), row.get("max_tokens"))
 
 
 def _faults(row: dict[str, Any], api: Api) -> Iterator[str]:

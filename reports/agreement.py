@@ -22,30 +22,42 @@ def counts_agree(evidence: Evidence) -> Iterator[Finding]:
     scrape and a restart nobody knows: then `not_restarted` tells. (AIPerf and inference-perf collect both sides and
     compare nothing.)
     """
-    if evidence.manifest.ending != "completed":
-        return  # what a load that was cut off had open has no record
     restarted = {job for job, _ in evidence.servers.restarted}
-    for count in evidence.servers.counts:
-        known = MEASURES[count.unit](evidence.requests) if _of_the_same(evidence, count) else None
-        if known is None or count.job in restarted:
+    for count, least, most in comparable(evidence):
+        if count.job in restarted:
             continue
-        least, most = known
         slack = max(COUNT_SLACK, COUNT_SHARE * most)
         told = {"job": count.job, "metric": count.metric, "server": count.number}
+        unit = count.unit if count.operation is None else f"{count.operation} {count.unit}"
         facts = {**told, "client_least": least, "client_most": most}
         if count.number > most + slack:
             text = (
-                f"{count.job} counted {count.number:,} {count.unit} ({count.metric}), the client sent {most:,.0f}: "
+                f"{count.job} counted {count.number:,} {unit} ({count.metric}), the client sent {most:,.0f}: "
                 "others used the service too"
             )
             yield finding("counts_agree", "invalid", text, **facts)
         elif count.number < least - slack:
             text = (
-                f"{count.job} counted {count.number:,} {count.unit} ({count.metric}), the client has {least:,.0f}: "
+                f"{count.job} counted {count.number:,} {unit} ({count.metric}), the client has {least:,.0f}: "
                 "something else answered, or the service lost count"
                 f"{'' if count.unit == 'requests' else ', or tells of more in its answers than it made'}"
             )
             yield finding("counts_agree", "invalid", text, **facts)
+
+
+def comparable(evidence: Evidence) -> Iterator[tuple[Count, float, float]]:
+    """Yield what services counted and the client knows too, with the least and the most that it may be."""
+    if evidence.manifest.ending != "completed":
+        return  # what a load that was cut off had open has no record
+    for count in evidence.servers.counts:
+        requests = evidence.requests
+        if count.operation is not None:
+            requests = requests.select(requests.operation.among({count.operation}))
+            if not len(requests):
+                continue  # a tool that tells no operations
+        known = MEASURES[count.unit](requests) if _of_the_same(evidence, count) else None
+        if known is not None:
+            yield count, *known
 
 
 def _of_the_same(evidence: Evidence, count: Count) -> bool:

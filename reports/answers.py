@@ -17,7 +17,6 @@ _WRONG = frozenset(
 
 WRONG_SHARE = 0.001
 CACHED_SHARE = 0.5
-PIECES_SHARE = 0.01
 RECALL_PARTS, RECALL_DROP = 10, 0.05
 _FEWEST = 10
 _ENOUGH = 30
@@ -45,19 +44,6 @@ def right_answers(evidence: Evidence) -> Iterator[Finding]:
     told = ", ".join(f"{kind} {number}" for kind, number in kinds.items())
     text = f"{wrong:,} of {count(window.count, 'answer')} were wrong ({told})"
     yield finding("right_answers", level, text, wrong=wrong, requests=window.count, kinds=kinds)
-
-
-def tokens_known(evidence: Evidence) -> Iterator[Finding]:
-    """See that all answers told their tokens, or none: rates of tokens are of those that did.
-
-    (vLLM's and AIPerf's clients count the missing ones with a tokenizer, which need not be the server's.)
-    """
-    good = evidence.measured.requests.good
-    told = ~np.isnan(good.tokens_out)
-    without = int((~told).sum())
-    if told.any() and without:
-        text = f"{without:,} of {count(len(good), 'good answer')} told no tokens: token rates are those of the others"
-        yield finding("tokens_known", "warning", text, without=without, answers=len(good))
 
 
 def recall_known(evidence: Evidence) -> Iterator[Finding]:
@@ -114,45 +100,6 @@ def _poorest(recall: Floats, part: Counts) -> tuple[float, float, int] | None:
         if rest - low > limit and (found is None or low < found[0]):
             found = (low, rest, number)
     return found
-
-
-def one_model(evidence: Evidence) -> Iterator[Finding]:
-    """See that all answers came of one model, the one asked for, as far as the answers name it.
-
-    A router that falls back to a smaller model is quick with it. Answers of several models are INVALID; another name
-    than the one asked for, which may be an alias, is a warning. A name that begins with the one asked for is a release
-    of it.
-    """
-    notes = evidence.load_result.get("notes")
-    verified = notes.get("verified") if isinstance(notes, dict) else None
-    facts = verified if isinstance(verified, dict) else {}
-    told = facts.get("models")
-    models = sorted(str(name) for name in told) if isinstance(told, list) else []
-    asked = facts.get("model_asked")
-    if len(models) > 1:
-        text = f"the answers came of {count(len(models), 'model')}: {', '.join(models[:4])}"
-        yield finding("one_model", "invalid", text, models=models)
-    elif models and isinstance(asked, str) and not models[0].startswith(asked):
-        text = f"the answers name the model {models[0]}, where {asked} was asked for"
-        yield finding("one_model", "warning", text, models=models, asked=asked)
-
-
-def pieces_fit(evidence: Evidence) -> Iterator[Finding]:
-    """See that streamed answers came in no more pieces than they have tokens: each piece holds one at least.
-
-    More pieces in over 1 % of the answers: some were sent twice, or the server's `usage` tells too few tokens; token
-    rates and gaps are then doubtful. A gateway that cuts text anew does so too, so that it is a warning. (AIPerf's
-    count of chunks as tokens once gave a sevenfold slowdown: vLLM PR #45739.)
-    """
-    good = evidence.measured.requests.good
-    known = ~np.isnan(good.tokens_out) & (good.gap_counts > 0)
-    many = int((known & (good.gap_counts > good.tokens_out)).sum())
-    if many > max(1.0, PIECES_SHARE * int(known.sum())):
-        text = (
-            f"{many:,} of {count(int(known.sum()), 'streamed answer')} came in more pieces than the tokens they tell: "
-            "pieces were repeated, or the count is wrong"
-        )
-        yield finding("pieces_fit", "warning", text, answers=int(known.sum()), with_more_pieces=many)
 
 
 def nothing_dropped(evidence: Evidence) -> Iterator[Finding]:

@@ -69,6 +69,7 @@ CAUSES: Mapping[str, Mapping[str, Explains]] = {
     "client_lag": {"client_cpu": _always},
     "little": {"completed": _always},
     "steady": dict.fromkeys((*_DEATHS, "client_cpu", "machines_well"), _always),
+    "streamed": {"client_cpu": _always},
     "warmed_up": dict.fromkeys(("not_restarted", "client_cpu"), _always),
     "targets_up": {**dict.fromkeys(_DEATHS, _always), "failures": _hangs, "client_cpu": _of_the_load},
     "counts_agree": dict.fromkeys(("targets_up", "not_frozen"), _same_job),

@@ -85,6 +85,13 @@ class Requests:
         )
 
     @cached_property
+    def streaming(self) -> Floats:
+        """Seconds from the first to the last piece of content of each answer; 0 where there was one at most."""
+        sums = np.zeros(len(self))
+        np.add.at(sums, np.repeat(np.arange(len(self)), self.gap_counts), self.gaps)
+        return sums
+
+    @cached_property
     def good(self) -> "Requests":
         """The requests that succeeded."""
         return self.select(self.ok)

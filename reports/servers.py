@@ -1,5 +1,6 @@
 """What the series say of services and nodes: how much they counted, whether they began anew or stood still; clocks."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -25,11 +26,19 @@ KNOWN: Mapping[str, Unit] = {
 }
 """Counters by which servers tell how much they answered, and what they count; vLLM's have had their names since 0.5."""
 
+KNOWN_OPERATIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "SeaweedFS_s3_request_total": ("type", {"GET": "GET"}),
+}
+"""Counters of requests by operation: the label that tells it, and what its values are in the records.
+
+An object that is written in parts is many requests, and clearing up afterwards lists and deletes.
+"""
+
 _RESET_TOGETHER = 2
 """Counters of a target that fall at once: a single one may be a gauge with a counter's name (Qdrant's
 collections_total)."""
 
-_STILL_SCRAPES = 10
+STILL_SCRAPES = 10
 """Scrapes of a phase below which it is too short to say that nothing moves."""
 
 _NOT_SERVED = "scrape_.*|up"
@@ -38,12 +47,16 @@ _NOT_SERVED = "scrape_.*|up"
 
 @dataclass(frozen=True)
 class Count:
-    """What a service's own counter counted from the first phase to the end of the recording."""
+    """What a service's own counter counted from the first phase to the end of the recording.
+
+    `operation`: of requests of that operation alone.
+    """
 
     metric: str
     unit: Unit
     job: str
     number: int
+    operation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +124,14 @@ def _counts(recorded: Recorded, span: Span, judged: Span) -> Iterator[Count]:
             by_job.setdefault(job, 0)
         for job, number in by_job.items():
             yield Count(metric, unit, job, number)
+    for metric, (label, operations) in KNOWN_OPERATIONS.items():
+        by_operation: Counter[tuple[str, str]] = Counter()
+        for (job, _), counted in scrapes.grown(metric, label).items():
+            for (value,), number in counted.items():
+                if value in operations:
+                    by_operation[job, operations[value]] += number
+        for (job, operation), number in by_operation.items():
+            yield Count(metric, "requests", job, number, operation)
 
 
 def _restarted(recorded: Recorded, judged: Span, interval: float) -> set[Key]:
@@ -123,7 +144,7 @@ def _restarted(recorded: Recorded, judged: Span, interval: float) -> set[Key]:
 
 def _still(recorded: Recorded, phases: Sequence[Span], interval: float) -> Iterator[Still]:
     """Yield services of which nothing changed in ten scrapes or more of a phase, and nodes whose time stood still."""
-    window = _STILL_SCRAPES * interval
+    window = STILL_SCRAPES * interval
     longest: dict[Key, Span] = {}
     for begin, end in phases:
         first = begin + window

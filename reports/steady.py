@@ -146,19 +146,29 @@ def _cached(evidence: Evidence) -> bool:
     return any(found.level == "invalid" for found in not_cached(evidence))
 
 
+def judged(evidence: Evidence, phase: PhaseSpan) -> bool:
+    """Tell whether a phase has answers enough in each of its parts to be judged."""
+    return _cut(evidence, phase) is not None
+
+
 def _phases(evidence: Evidence) -> Iterator[_Parts]:
     """Yield the measured phases that have answers enough in each part."""
     for phase in evidence.measured.phases:
-        begin, end = phase.started.timestamp(), phase.ended.timestamp()
-        good = evidence.window([phase]).requests.good
-        if end <= begin or len(good) < PARTS * FEWEST:
-            continue
-        part = np.floor((good.at("intended") - begin) / (end - begin) * PARTS).astype(np.int64)
-        took = good.between("intended", "done")
-        cut = [took[part == index] for index in range(PARTS)]
-        if min(map(len, cut)) >= FEWEST:
+        if (cut := _cut(evidence, phase)) is not None:
             medians = np.array([float(np.median(values)) for values in cut])
             yield _Parts(phase, medians, _uneven(phase, evidence.window([phase]).requests.at("intended")))
+
+
+def _cut(evidence: Evidence, phase: PhaseSpan) -> list[Floats] | None:
+    """Return the latencies of a phase part by part; None where there are too few."""
+    begin, end = phase.started.timestamp(), phase.ended.timestamp()
+    good = evidence.window([phase]).requests.good
+    if end <= begin or len(good) < PARTS * FEWEST:
+        return None
+    part = np.floor((good.at("intended") - begin) / (end - begin) * PARTS).astype(np.int64)
+    took = good.between("intended", "done")
+    cut = [took[part == index] for index in range(PARTS)]
+    return cut if min(map(len, cut)) >= FEWEST else None
 
 
 def _uneven(phase: PhaseSpan, moments: Floats) -> str:

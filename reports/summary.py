@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from reports import objectives, operations, scenario, search, tools
+from reports import objectives, operations, scenario, search, tools, unchecked
 from reports.evidence import Evidence
 from reports.sources import Source
 from reports.statistics import Quantile
@@ -31,6 +31,7 @@ def summarise(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
         "reason": manifest.reason,
         "valid": verdict.valid,
         "findings": [finding.model_dump(mode="json") for finding in verdict.findings],
+        "unchecked": [{"rules": list(one.rules), "reason": one.reason} for one in unchecked.unchecked(evidence)],
         "notes": manifest.notes,
         "headline": [row for row in _headlines(evidence) if row["value"] is not None],
         "measured": figures(window),

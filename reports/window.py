@@ -59,10 +59,8 @@ class Window:
 
     def _tpot(self) -> Floats:
         answers = self.requests.good
-        sums = np.zeros(len(answers))
-        np.add.at(sums, np.repeat(np.arange(len(answers)), answers.gap_counts), answers.gaps)
         many = (answers.tokens_out > 1) & (answers.gap_counts > 0)
-        return sums[many] / (answers.tokens_out[many] - 1.0)
+        return answers.streaming[many] / (answers.tokens_out[many] - 1.0)
 
     def quantile(self, name: str, p: float) -> Quantile | None:
         """Return a quantile of one of TIMES, or None where there are too few samples."""

@@ -1,6 +1,6 @@
 """What the engine asks of a generator."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -43,10 +43,17 @@ class Generator(Protocol):
 
 @runtime_checkable
 class Verifies(Protocol):
-    """A generator that can tell, after the load, whether the target kept what it was given."""
+    """A generator that can tell, after the load, whether the target kept what it was given, or what its answers were.
 
-    async def verify(self) -> dict[str, Any]:
-        """Check the target's state as a whole; returns notes for the record.
+    Each process of a load has seen its own answers only: all of them tell, and one of them judges.
+    """
+
+    def tell(self) -> dict[str, Any]:
+        """Return what this process knows of its answers, as JSON can hold it, when its last request has ended."""
+        ...
+
+    async def verify(self, told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Check the target's state as a whole against what all processes told; returns notes for the record.
 
         Called once, after the last request of all processes has ended, where `setup` was. Raises RequestFailed, with a
         kind, where the state is wrong; that is a violation of the whole run.

@@ -4,6 +4,7 @@ import base64
 import binascii
 import random
 from array import array
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -81,11 +82,22 @@ class Embeddings:
         if self._client is not None:
             await self._client.close()
 
-    async def verify(self) -> dict[str, Any]:
-        """Say what the vectors were like. See `loadtests.generators.base.Verifies`."""
-        found: dict[str, Any] = {"dimensions": self._dimensions}
+    def tell(self) -> dict[str, Any]:
+        """See `loadtests.generators.base.Verifies`."""
+        return {"dimensions": self._dimensions, "compared": self._compared, "lowest": self._lowest}
+
+    async def verify(self, told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Say what the vectors were like. See `loadtests.generators.base.Verifies`.
+
+        Raises RequestFailed where processes got vectors of different lengths.
+        """
+        lengths = sorted({each["dimensions"] for each in told} - {None})
+        if len(lengths) > 1:
+            raise RequestFailed("wrong_dimension", f"vectors of different lengths: {', '.join(map(str, lengths))}")
+        found: dict[str, Any] = {"dimensions": lengths[0] if lengths else None}
         if self._options.repeat:
-            found |= {"repeats_compared": self._compared, "lowest_cosine": round(self._lowest, 7)}
+            lowest = min(each["lowest"] for each in told)
+            found |= {"repeats_compared": sum(each["compared"] for each in told), "lowest_cosine": round(lowest, 7)}
         return found
 
     def texts(self, number: int) -> list[str]:

@@ -2,6 +2,8 @@
 
 import random
 import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import orjson
@@ -19,6 +21,8 @@ from runs.paths import UserPath
 from runs.recipe import Load, Strict
 
 _OURS = ("model", "prompt", "messages", "max_tokens", "temperature", "stream", "stream_options", "ignore_eos")
+_COUNTED = ("answers", "counted", "prompt_words", "prompt_tokens")
+"""What is counted of good answers: all, those that told their tokens, and the prompts of those that told theirs."""
 _MOST_MODELS = 10
 """Names of models that are kept: a server may make up one for each answer."""
 
@@ -83,8 +87,8 @@ class OpenAI:
         self._headers = {"Content-Type": "application/json", **bearer(target.secret())}
         self._prompts: Prompts | None = None
         self._client: HttpClient | None = None
-        self._answers = self._counted = 0
-        self._models: set[str] = set()
+        self._told = dict.fromkeys(_COUNTED, 0)
+        self._models: Counter[str] = Counter()
 
     async def setup(self) -> dict[str, Any]:
         """See `loadtests.generators.base.Generator`."""
@@ -101,12 +105,22 @@ class OpenAI:
         if self._client is not None:
             await self._client.close()
 
-    async def verify(self) -> dict[str, Any]:
-        """Say how many answers told their tokens, and which models. See `loadtests.generators.base.Verifies`."""
-        told = f"the server reported usage in {self._counted} of {self._answers} good answers to this load process"
-        unknown = "; the tokens of the others are unknown" if self._counted < self._answers else ""
+    def tell(self) -> dict[str, Any]:
+        """See `loadtests.generators.base.Verifies`."""
+        return {**self._told, "models": self._models}
+
+    async def verify(self, told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Say how many answers told their tokens, how many came of which model, and how long the prompts were.
+
+        See `loadtests.generators.base.Verifies`.
+        """
+        answers, counted, words, tokens = (sum(each[name] for each in told) for name in _COUNTED)
+        models = sum((Counter(each["models"]) for each in told), Counter())
+        usage = f"the server reported usage in {counted} of {answers} good answers"
+        unknown = "; the tokens of the others are unknown" if counted < answers else ""
+        found = {"usage": usage + unknown, "models": dict(models), "prompt_words": words, "prompt_tokens": tokens}
         asked = self._base.get("model")
-        return {"usage": told + unknown, "models": sorted(self._models), **({"model_asked": asked} if asked else {})}
+        return {**found, **({"model_asked": asked} if asked else {})}
 
     def _source(self) -> Prompts:
         if self._prompts is None:
@@ -120,19 +134,19 @@ class OpenAI:
                 )
         return self._prompts
 
-    def payload(self, number: int) -> tuple[bytes, int]:
-        """Return the body of request `number`, and how many tokens it may generate."""
+    def payload(self, number: int) -> tuple[bytes, int, int]:
+        """Return the body of request `number`, how many tokens it may generate, and the words of its prompt."""
         prompt = self._source().of(number)
         most = prompt.max_tokens
         if most is None:
             # A source of its own: the prompts of two runs are the same, whatever is drawn for the answers.
             most = self._options.max_tokens.draw(random.Random(f"{self._seed}/{number}/max_tokens"))  # noqa: S311
-        return orjson.dumps({**self._base, "max_tokens": most, **prompt.content}), most
+        return orjson.dumps({**self._base, "max_tokens": most, **prompt.content}), most, prompt.words
 
     async def request(self, number: int, outcome: Outcome) -> None:
         """See `loadtests.generators.base.Generator`."""
         assert self._client is not None  # noqa: S101 - set up before the first request
-        body, most = self.payload(number)
+        body, most, words = self.payload(number)
         answer = Answer(outcome)
         if self._options.stream:
             async with self._client.stream("POST", self._url, outcome, data=body) as response:
@@ -143,10 +157,15 @@ class OpenAI:
             _, _, data = await self._client.ask("POST", self._url, outcome, data=body)
             answer.whole(data)
         _check_length(outcome.tokens_out, most, exact=self._options.ignore_eos)
-        self._answers += 1
-        if answer.model is not None and len(self._models) < _MOST_MODELS:
-            self._models.add(answer.model[:200])
-        self._counted += outcome.tokens_out is not None
+        self._told["answers"] += 1
+        self._told["counted"] += outcome.tokens_out is not None
+        if outcome.tokens_in is not None:
+            self._told["prompt_words"] += words
+            self._told["prompt_tokens"] += outcome.tokens_in
+        if answer.model is not None:
+            name = answer.model[:200]
+            if name in self._models or len(self._models) < _MOST_MODELS:
+                self._models[name] += 1
 
 
 def _check_length(tokens: int | None, most: int, *, exact: bool) -> None:

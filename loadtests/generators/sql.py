@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -121,12 +122,16 @@ class Sql:
 
         await self._pool.run(outcome, use)
 
-    async def verify(self) -> dict[str, Any]:
+    def tell(self) -> dict[str, Any]:
+        """See `loadtests.generators.base.Verifies`."""
+        return {"committed": self._bank.committed}
+
+    async def verify(self, told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """See `loadtests.generators.base.Verifies`."""
         if "tpcb" not in self._weights:
             return {}
         async with await postgres.connect(self._target, {}) as connection:
-            return await self._bank.verify(connection)
+            return await self._bank.verify(connection, sum(each["committed"] for each in told))
 
     async def close(self) -> None:
         """See `loadtests.generators.base.Generator`. The tables stay."""

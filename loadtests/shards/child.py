@@ -119,9 +119,10 @@ class Child:
         await self._tell(link, engine)
         await self._answer(link)
         lags = [{"counts": lags.counts(), "longest": lags.longest} for lags in engine.lags()]
-        await link.send("result", lags=lags, errors=dict(engine.errors), retries=engine.retries)
+        told = generator.tell() if isinstance(generator, Verifies) else {}
+        await link.send("result", lags=lags, errors=dict(engine.errors), retries=engine.retries, told=told)
         while (order := await self._order("verify", "bye"))["kind"] == "verify":
-            found, violation = await verify(generator, self._ended)
+            found, violation = await verify(generator, self._ended, order["told"])
             await link.send("verified", notes=found, violation=violation)
 
     async def _tell(self, link: Link, engine: Engine) -> None:

@@ -24,6 +24,8 @@ class Member:
     errors: dict[str, int] = field(default_factory=dict)
     retries: int = 0
     lags: list[Histogram] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What its generator told of its answers."""
     answers: dict[str, Message] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -35,7 +37,7 @@ class Member:
             self.progress = Progress.model_validate(message["progress"])
             self.latencies = message["latencies"]
         elif kind == "result":
-            self.errors, self.retries = message["errors"], message["retries"]
+            self.errors, self.retries, self.facts = message["errors"], message["retries"], message["told"]
             for each in message["lags"]:
                 self.lags.append(Histogram())
                 self.lags[-1].merge(each["counts"], each["longest"])

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class Parent:
     """`shards`: load processes on each node, this one first. `path`: the plan's file. `address`: where they join."""
 
     address: str
-    verify: Callable[[], Awaitable[dict[str, Any]]]
+    verify: Callable[[Sequence[Mapping[str, Any]]], Awaitable[dict[str, Any]]]
     """There once the generator has turned out to have one."""
 
     def __init__(self, plan: LoadPlan, path: Path, shards: Sequence[int]) -> None:
@@ -76,8 +76,12 @@ class Parent:
         for member in self._members:
             await member.link.close()
 
-    async def _verify(self) -> dict[str, Any]:
-        await self._members[0].send("verify")
+    def tell(self) -> dict[str, Any]:
+        """Return nothing: what the shards told is theirs."""
+        return {}
+
+    async def _verify(self, _told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        await self._members[0].send("verify", told=[member.facts for member in self._members])
         told = await self._members[0].answer("verified")
         if told is None:
             return {"error": "the process that could tell is gone"}

@@ -96,8 +96,12 @@ class Bank:
         _one("SELECT of accounts", cursor)
         outcome.done = time.monotonic()
 
-    async def verify(self, connection: "psycopg.AsyncConnection[Any]") -> dict[str, Any]:
-        """Hold the sums of all tables against each other, in one snapshot. Raises RequestFailed, psycopg.Error."""
+    async def verify(self, connection: "psycopg.AsyncConnection[Any]", committed: int) -> dict[str, Any]:
+        """Hold the sums of all tables against each other, in one snapshot, and the history against what was committed.
+
+        `committed`: transactions that the server has told all processes of the load were. Raises RequestFailed,
+        psycopg.Error.
+        """
         columns = {"accounts": "abalance", "tellers": "tbalance", "branches": "bbalance", "history": "delta"}
         sums = ", ".join(
             f"(SELECT coalesce(sum({column}), 0) FROM {self._names[name]})" for name, column in columns.items()
@@ -109,10 +113,10 @@ class Bank:
         if len(set(totals)) > 1:
             said = ", ".join(f"{name} {total}" for name, total in zip(columns, totals, strict=True))
             raise RequestFailed("invariant", f"TPC-B: these sums must be one, and are: {said}")
-        if moved < self.committed:
-            said = f"{moved} rows of history, but {self.committed} transactions that were told to be committed"
+        if moved < committed:
+            said = f"{moved} rows of history, but {committed} transactions that were told to be committed"
             raise RequestFailed("lost_commits", said)
-        return {"tpcb_sum": totals[0], "tpcb_history": moved, "tpcb_committed": self.committed}
+        return {"tpcb_sum": totals[0], "tpcb_history": moved, "tpcb_committed": committed}
 
 
 def _one(what: str, cursor: "psycopg.AsyncCursor[Any]") -> None:

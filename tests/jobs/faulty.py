@@ -24,7 +24,9 @@ import uvloop
 from tests.loadtests.service import Connection
 
 WORDS = 3
-"""Tokens of each whole answer."""
+"""Tokens of each whole answer, unless it says otherwise."""
+ASKED = 16
+"""Tokens of each prompt, as it says."""
 _SLOW_AFTER = 50
 
 
@@ -46,22 +48,27 @@ class Faulty(Connection):
         self.whole(service.page())
         return True
 
-    async def good(self, takes: float = 0.0, usage: float = WORDS, model: str = "large", times: float = 1) -> bool:
+    async def good(
+        self, takes: float = 0.0, usage: float | None = None, model: str = "large", times: float = 1,
+        words: float = WORDS,
+    ) -> bool:  # fmt: skip
         """Answer rightly after `takes` seconds, and count it.
 
         `usage`: how many tokens it says that it made; 0: it does not say. `times`: how often it sends each piece.
         """
         await asyncio.sleep(takes)
         self.start()
-        for index in range(WORDS):
+        for index in range(int(words)):
             for _ in range(int(times)):
                 self.text(f"word{index} ")
         self.event(choices=[{"text": "", "delta": {}, "finish_reason": "length"}], model=model)
-        if usage:
-            self.event(choices=[], usage={"prompt_tokens": 7, "completion_tokens": int(usage)})
+        if usage != 0:
+            told = int(words if usage is None else usage)
+            self.event(choices=[], usage={"prompt_tokens": ASKED, "completion_tokens": told})
         self.send(b"data: [DONE]\n\n")
         self.writer.write(b"0\r\n\r\n")
         self.service.answered += 1
+        self.service.tokens += int(words)
         return True
 
     async def mixed(self, bad: str, every: float, takes: float = 0.0) -> bool:
@@ -150,7 +157,7 @@ class Counting:
         self.frozen, self.slow, self.zero = more.get("frozen", math.inf), more.get("slow", 0.0), "zero" in more
         self.shown = ""
         self.begun = time.time()
-        self.asked = self.answered = 0
+        self.asked = self.answered = self.tokens = 0
         self.free: list[float] = []
         self.first: float | None = None
         self.seen: set[bytes] = set()
@@ -163,8 +170,8 @@ class Counting:
         lines = [
             f"process_start_time_seconds {self.begun}",
             f"vllm:request_success_total {0 if self.zero else self.answered}",
-            f"vllm:generation_tokens_total {self.answered * WORDS}",
-            f"vllm:prompt_tokens_total {self.answered * 7}",
+            f"vllm:generation_tokens_total {self.tokens}",
+            f"vllm:prompt_tokens_total {self.answered * ASKED}",
         ]
         if self.ahead is not None:
             lines.append(f"node_time_seconds {time.time() + self.ahead}")

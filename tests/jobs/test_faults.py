@@ -36,7 +36,7 @@ services:
 load:
   generator: openai
   {prompts}
-  max_tokens: 4
+  max_tokens: {tokens}
   seed: 5
   drain: 2s
   timeout: {limit}
@@ -62,6 +62,9 @@ class Case:
     """Further lines of the load."""
     questions: int = 0
     """Different prompts there are, from a file; 0: each is another."""
+    prompt: int = 8
+    tokens: int = 4
+    """Words of each prompt, and most tokens of each answer."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +97,13 @@ class Result:
 def carried_out(folder: Path, case: Case) -> Result:
     """Run the faulty service under a load to the end, which must be sealed, with nothing left."""
     driver = Driver(folder / "recordings")
-    prompts = "prompt_tokens: 8"
+    prompts = f"prompt_tokens: {case.prompt}"
     if case.questions:
         lines = [json.dumps({"prompt": f"question {n}", "max_tokens": 4}) for n in range(case.questions)]
         (folder / "prompts.jsonl").write_text("\n".join(lines))
         prompts = f"prompts: {folder / 'prompts.jsonl'}"
-    facts = {name: getattr(case, name) for name in ("how", "interval", "exporters", "argv", "scheme", "limit", "more")}
+    names = ("how", "interval", "exporters", "argv", "scheme", "limit", "tokens", "more")
+    facts = {name: getattr(case, name) for name in names}
     phases = json.dumps(case.phases)
     driver.recipe.write_text(RECIPE.format(**facts, phases=phases, prompts=prompts, python=sys.executable))
     child = driver.start("run", str(driver.recipe), PYTHONPATH=os.getcwd())  # noqa: PTH109 - the service is a test's
@@ -190,6 +194,7 @@ CASES = {
     "truncated": Case("mixed,bad=truncated,every=100,takes=0.01", steady()),
     "answers": Case(f"mixed,bad={'+'.join(WAYS)},every=5", steady(4, 65)),
     "untold": Case("mixed,bad=no_usage+gone+double,every=10,takes=0.01", steady(2)),
+    "buffered": Case("good,takes=0.05,words=12", steady(2), prompt=40, tokens=12, more="objectives: {itl_p50: 20ms}"),
     "models": Case("mixed,bad=other_model,every=20,takes=0.02", steady(2)),
     "jump": Case("shifts,takes=0.06,then=0.2,after=150", steady(5.5, 55)),
     "zero": Case("good,takes=0.02", steady(2), argv="zero"),
@@ -341,6 +346,14 @@ def test_answers_of_another_model(together):
     found = together.result("models")
     assert set(found.invalid) == {"one_model"}
     assert "large, small" in found.invalid["one_model"]
+
+
+def test_a_proxy_that_buffers(together):
+    """Answers that come at once have no gaps between tokens, and meet no bound of them; prompts that were cut."""
+    found = together.result("buffered")
+    assert set(found.invalid) == {"streamed"}
+    assert "100% of the streamed answers came at once" in found.invalid["streamed"]
+    assert "1,600 tokens of prompts that have 4,000 words" in found.warnings["prompts_whole"]
 
 
 def test_a_service_that_gets_slow_at_once(together):

@@ -34,7 +34,7 @@ async def ask(url, count=1, **options):
             assert outcome.tokens_in == 5
         except RequestFailed as failure:
             kinds.append(failure.kind)
-    told = await client.verify()
+    told = await client.verify([client.tell()])
     await client.close()
     return kinds, told
 

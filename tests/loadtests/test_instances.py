@@ -48,11 +48,15 @@ class Counting:
 class Checking(Counting):
     """One whose target keeps a state."""
 
-    async def verify(self):
+    def tell(self):
+        """Say how much was sent."""
+        return {"sent": len(self.asked)}
+
+    async def verify(self, told):
         """Say how much was kept."""
         if self.url.endswith("lost"):
             raise RequestFailed("lost", "a row is missing")
-        return {"rows": len(self.asked)}
+        return {"rows": sum(each["sent"] for each in told)}
 
 
 def made(kind, *urls):
@@ -95,9 +99,11 @@ def test_each_instance_is_set_up_and_checked():
         asyncio.run(made(Counting, "http://a", "http://broken").setup())
     sound = made(Checking, "http://a", "http://b")
     assert isinstance(sound, Verifies)
-    assert asyncio.run(sound.verify()) == {"instances_after": [{"rows": 0}, {"rows": 0}]}
+    told = [{"instances": [{"sent": 1}, {"sent": 2}]}, {"instances": [{"sent": 10}, {"sent": 20}]}]
+    assert asyncio.run(sound.verify(told)) == {"instances_after": [{"rows": 11}, {"rows": 22}]}
+    lost = made(Checking, "http://a", "http://lost")
     with pytest.raises(RequestFailed, match="a row is missing"):
-        asyncio.run(made(Checking, "http://a", "http://lost").verify())
+        asyncio.run(lost.verify([lost.tell()]))
 
 
 def test_rounds_are_balanced_in_every_role():

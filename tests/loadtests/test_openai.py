@@ -121,20 +121,22 @@ async def test_unknown_tokens_are_told(server, behaviour, counted):
         outcome = Outcome()
         await client.request(number, outcome)
         assert (outcome.tokens_out is not None) == bool(counted)
-    notes = await client.verify()
+    notes = await client.verify([client.tell()])
     assert f"usage in {counted} of 2 good answers" in notes["usage"]
     assert ("unknown" in notes["usage"]) == (not counted)
     await client.close()
 
 
 async def test_models_are_told(server):
-    """Which model was asked for, and which answered, each once."""
+    """Which model was asked for, and how many answers came of which, of all processes of the load."""
     client = generator(server + "modelled", stream=False, model="asked")
     await client.setup()
     for number in range(4):
         await client.request(number, Outcome())
-    notes = await client.verify()
-    assert notes["models"] == ["model-0", "model-1"]
+    other = {"answers": 5, "counted": 3, "prompt_words": 0, "prompt_tokens": 0, "models": {"model-1": 4, "model-2": 1}}
+    notes = await client.verify([client.tell(), other])
+    assert notes["models"] == {"model-0": 2, "model-1": 6, "model-2": 1}
+    assert "of 9 good answers" in notes["usage"]
     assert notes["model_asked"] == "asked"
     await client.close()
 

@@ -52,7 +52,7 @@ async def test_the_bank_balances(target, tmp_path):
     close = generator.close
 
     async def verify():
-        notes.update(await generator.verify())
+        notes.update(await generator.verify([generator.tell()]))
         await close()
 
     generator.close = verify
@@ -76,19 +76,19 @@ async def test_a_bank_that_does_not_balance_is_found(target):
     other = sql(target)
     await other.attach()
     assert [await kind_of(other, number) for number in range(5)] == [None] * 5
-    assert (await generator.verify())["tpcb_history"] == 5
+    assert (await generator.verify([generator.tell()]))["tpcb_history"] == 5
     with admin(target) as connection:
         connection.execute("UPDATE dashcam_accounts SET abalance = abalance + 1 WHERE aid = 7")
         with pytest.raises(RequestFailed, match="invariant: TPC-B: these sums must be one"):
-            await generator.verify()
+            await generator.verify([generator.tell()])
         connection.execute("UPDATE dashcam_accounts SET abalance = abalance - 1 WHERE aid = 7")
-        await generator.verify()
+        await generator.verify([generator.tell()])
         for table, column in (("accounts", "abalance"), ("tellers", "tbalance"), ("branches", "bbalance")):
             connection.execute(f"UPDATE dashcam_{table} SET {column} = 0".encode())  # noqa: S608 - names above
         connection.execute("TRUNCATE dashcam_history")
-        await generator.verify()
+        await generator.verify([generator.tell()])
         with pytest.raises(RequestFailed, match="lost_commits: 0 rows of history, but 5"):
-            await other.verify()
+            await generator.verify([generator.tell(), other.tell()])
         connection.execute("DELETE FROM dashcam_branches")
         assert await kind_of(generator, 3) == "wrong_answer"
     await generator.close()
@@ -147,7 +147,7 @@ async def test_statements_of_a_file(target, tmp_path):
     assert await by_name(generator, "slow") == ["timeout"]
     assert sorted(map(str, await by_name(generator, "back", "forth"))) == ["None", "sql_40P01"]
     assert await by_name(generator, "there", "back") == [None, None]
-    assert await generator.verify() == {}
+    assert await generator.verify([generator.tell()]) == {}
     await generator.close()
     strict = sql(target, statements=str(tmp_path / "s.yaml"), isolation="serializable")
     await strict.setup()

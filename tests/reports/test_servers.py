@@ -55,6 +55,20 @@ def test_counts_add_up_over_labels(tmp_path: Path) -> None:
     assert (found.restarted, found.still) == ((), ())
 
 
+def test_counts_of_operations(tmp_path: Path) -> None:
+    """An S3 store tells what it did; of that the reads are counted, over their codes."""
+    name = "SeaweedFS_s3_request_total"
+    found = look(
+        tmp_path,
+        [
+            counter(name, grow(2.0), type="GET", code="200"),
+            counter(name, grow(1.0), type="GET", code="404"),
+            counter(name, grow(5.0), type="PUT", code="200"),
+        ],
+    )
+    assert found.counts == (Count(name, "requests", "llm", 120, "GET"),)
+
+
 def test_restart_is_seen(tmp_path: Path) -> None:
     """Two counters that fall at once, or another start time, are a restart; one that falls alone is not."""
     fall = lambda t: float(t + 5 if t < 20 else t - 19)  # noqa: E731 - a curve

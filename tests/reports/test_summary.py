@@ -31,8 +31,19 @@ def test_names_are_stable() -> None:
     """Machines find what they found before."""
     facts = summarise(made.llm_rows(), objectives={"ttft_p95": 0.5})
     assert list(facts) == [
-        *("schema_version", "id", "recipe", "generator", "ending", "reason", "valid", "findings", "notes", "headline"),
-        *("measured", "operations", "phases", "search", "objectives", "coverage", "sources", "timings_seconds"),
+        *("schema_version", "id", "recipe", "generator", "ending", "reason", "valid", "findings", "unchecked"),
+        *(
+            "notes",
+            "headline",
+            "measured",
+            "operations",
+            "phases",
+            "search",
+            "objectives",
+            "coverage",
+            "sources",
+            "timings_seconds",
+        ),
     ]
     measured = facts["measured"]
     assert isinstance(measured, dict)

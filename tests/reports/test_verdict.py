@@ -110,6 +110,12 @@ def starved(waited: float) -> dict[str, Any]:
     return {"phases": [{"name": "steady", "cpu_seconds": 9.0, "cpu_waited_seconds": waited}]}
 
 
+def at_once(gap: float = 1e-5) -> list[made.Row]:
+    """Make answers of twelve tokens that come at their ends, so many seconds apart."""
+    rows = made.steady_rows()
+    return [one | {"tokens_out": 12, "first_token": one["done"] - 11 * gap, "gaps": [gap] * 11} for one in rows]
+
+
 CLOSED = made.span("steady", 5.0, 30.0, users=8, think=0.1)
 
 
@@ -149,10 +155,11 @@ BROKEN: dict[str, Callable[[], Verdict]] = {
     "clocks_agree": lambda: judged(servers=Servers(clocks=(NodeClock("n1", 1.5, 0.0),))),
     "warmed_up": lambda: judged(slower(lambda at: 3.0 if at < 8.0 else 1.0)),
     "steady": lambda: judged(slower(lambda at: 1.0 + (at - 5.0) / 15.0)),
+    "streamed": lambda: judged(at_once(), objectives={"itl_p99": 0.5}),
     "right_answers": lambda: judged(failing(0.007, "truncated")),
     "recall_known": lambda: judged(load={"generator": "vector"}),
     "recall_steady": lambda: judged(recalls(0.6, 17.0, 20.5), load={"generator": "vector"}),
-    "one_model": lambda: judged(load_result={"notes": {"verified": {"models": ["large", "small"]}}}),
+    "one_model": lambda: judged(load_result={"notes": {"verified": {"models": {"large": 9, "small": 1}}}}),
     "nothing_dropped": lambda: judged(load_result={"phases": [{"name": "steady", "dropped": 3}]}),
     "not_cached": lambda: judged(cached(0.2), load_result={"notes": {"distinct": 100}}),
     "enough_samples": lambda: judged(objectives={"latency_p99.9": 1.0}),
@@ -165,6 +172,7 @@ DOUBTFUL: dict[str, Callable[[], Verdict]] = {
     "alone": lambda: judged(machines=(Machine("n0", 2, 1.6, 0.9, 0.1, 0.0),)),
     "light_watching": lambda: judged(machines=(Machine("n0", 2, 1.0, 0.9, 0.3, 0.0),)),
     "pieces_fit": lambda: judged([one | {"tokens_out": 8} for one in made.llm_rows()]),
+    "prompts_whole": lambda: judged(load_result={"notes": {"verified": {"prompt_words": 1000, "prompt_tokens": 640}}}),
     "tool_told": lambda: judged(load_result={"warnings": ["k6's series did not arrive"]}),
     "retried": lambda: judged(
         [one | {"retries": int(index % 50 == 0)} for index, one in enumerate(made.steady_rows())]
@@ -659,10 +667,39 @@ def test_requests_that_went_twice_are_no_strangers() -> None:
     assert reasons(judged(rows, servers=Servers(counts=counts))) == set()
 
 
+def test_a_stream_that_came_at_once_is_a_reserve() -> None:
+    """Where no objective bounds the gaps a buffered stream is a warning; one that came piece by piece is none."""
+    found = judged(at_once())
+    assert found.valid
+    assert warnings(found) == {"streamed"}
+    assert "came at once" in found.findings[0].message
+    assert warnings(judged(at_once(1e-3))) == set()
+    assert "streamed" not in warnings(judged([one | {"tokens_out": 7} for one in at_once()]))
+
+
+def test_operations_are_counted_on_their_own() -> None:
+    """What a store counted of one operation is held against the requests of that operation."""
+    rows = [one | {"operation": "GET" if index % 3 else "PUT"} for index, one in enumerate(made.steady_rows())]
+    gets = sum(one["operation"] == "GET" for one in rows)
+    for number, found in ((gets, set()), (len(rows), {"counts_agree"}), (gets - 20, {"counts_agree"})):
+        count = Count("SeaweedFS_s3_request_total", "requests", "llm", number, "GET")
+        assert reasons(judged(rows, servers=Servers(counts=(count,)))) == found
+    count = Count("SeaweedFS_s3_request_total", "requests", "llm", 5, "GET")
+    assert judged(servers=Servers(counts=(count,))).valid  # a tool that tells no operations
+
+
+def test_models_of_several_instances_are_seen_together() -> None:
+    """Each instance of a service tells its own; two that differ are two models."""
+    parts = [{"models": {"large": 5}}, {"models": {"small": 5}}]
+    found = judged(load_result={"notes": {"verified": {"instances_after": parts}}})
+    assert reasons(found) == {"one_model"}
+    assert "large 5, small 5" in found.findings[0].message
+
+
 def test_an_alias_of_the_model_is_a_reserve() -> None:
     """Another name than the one asked for may be an alias; a release of it is the same."""
     for name, told in (("gpt-2026-01-01", set()), ("other", {"one_model"})):
-        found = judged(load_result={"notes": {"verified": {"models": [name], "model_asked": "gpt"}}})
+        found = judged(load_result={"notes": {"verified": {"models": {name: 9}, "model_asked": "gpt"}}})
         assert found.valid
         assert warnings(found) == told
 
