@@ -345,14 +345,14 @@ def test_answers_of_another_model(together):
     """A router that gives some requests to another model: no one speed."""
     found = together.result("models")
     assert set(found.invalid) == {"one_model"}
-    assert "large, small" in found.invalid["one_model"]
+    assert "large 95, small 5" in found.invalid["one_model"]
 
 
 def test_a_proxy_that_buffers(together):
     """Answers that come at once have no gaps between tokens, and meet no bound of them; prompts that were cut."""
     found = together.result("buffered")
     assert set(found.invalid) == {"streamed"}
-    assert "100% of the streamed answers came at once" in found.invalid["streamed"]
+    assert "100 % of the streamed answers came at once" in found.invalid["streamed"]
     assert "1,600 tokens of prompts that have 4,000 words" in found.warnings["prompts_whole"]
 
 
