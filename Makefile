@@ -55,9 +55,9 @@ lint:
 	$(BIN)/mypy
 
 fast:
-	$(BIN)/pytest -q -n 2 -m "not real and not heavy"
+	$(BIN)/pytest -q -n 3 -m "not real and not heavy"
 
-# Tests on real programs wait most of their time: more workers than a small machine has cores.
+# Tests wait most of their time, those on real programs above all: more workers than a small machine has cores.
 real:
 	$(BIN)/pytest -q -n 4 --dist loadfile -m "real and not heavy" --durations=10
 

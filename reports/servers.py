@@ -23,6 +23,7 @@ KNOWN: Mapping[str, Unit] = {
     "nv_inference_request_success": "requests",
     "tgi_request_success": "requests",
     "llamacpp:tokens_predicted_total": "tokens",
+    "faiss_search_seconds_count": "requests",
 }
 """Counters by which servers tell how much they answered, and what they count; vLLM's have had their names since 0.5."""
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from jobs import identity
+from runs import seal
+from runs.directory import RunDirectory
 
 RECIPE = """\
 name: short
@@ -41,6 +43,13 @@ class Driver:
         """Write the short recipe with a steady phase of that length."""
         self.recipe.write_text(RECIPE.format(seconds=seconds))
         return self.recipe
+
+    def sealed(self) -> RunDirectory:
+        """Return the newest run, which must be sealed and intact."""
+        run = RunDirectory(self.runs()[-1])
+        assert seal.verify(run).intact
+        assert not run.live.exists()
+        return run
 
     def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
         """Start a command in the background."""

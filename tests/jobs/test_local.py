@@ -1,4 +1,4 @@
-"""A whole run on this machine, with real programs; and what is left of it when something is killed."""
+"""A whole run on this machine, with real programs."""
 
 import contextlib
 import json
@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
@@ -20,15 +19,6 @@ from runs.manifest import Manifest
 from tests.jobs.driver import Driver
 
 pytestmark = [pytest.mark.real, pytest.mark.timing]
-
-
-@pytest.fixture
-def driver(tmp_path):
-    """A place of recordings; nothing of its runs may be left when a test is over."""
-    made = Driver(tmp_path / "recordings")
-    yield made
-    assert made.left() == []
-    assert list(made.scratch()) == []
 
 
 @pytest.fixture(scope="module")
@@ -44,18 +34,10 @@ def finished(tmp_path_factory):
     return made, done
 
 
-def sealed(driver):
-    """Return the newest run, which must be sealed and intact."""
-    run = RunDirectory(driver.runs()[-1])
-    assert seal.verify(run).intact
-    assert not run.live.exists()
-    return run
-
-
 def test_run_is_valid_and_sealed(finished):
     """A clean run exits 0, says VALID and where the report is, and leaves an intact recording."""
     driver, done = finished
-    run = sealed(driver)
+    run = driver.sealed()
     assert done.stdout.startswith("VALID")
     assert str(run.report) in done.stdout
     assert "weights are random" in done.stdout
@@ -68,7 +50,7 @@ def test_run_is_valid_and_sealed(finished):
 
 def test_how_long_its_parts_took(finished):
     """From the asking to watched targets and the first request, and from the load's end to the seal: in all three."""
-    run = sealed(finished[0])
+    run = finished[0].sealed()
     manifest = Manifest.load(run.manifest)
     took = manifest.timings
     assert 0 < took["submit_to_targets_up"] < took["submit_to_first_request"]
@@ -83,7 +65,7 @@ def test_how_long_its_parts_took(finished):
 
 def test_records_open_in_pandas(finished):
     """Every request is in the Parquet file, with its times."""
-    frame = pd.read_parquet(sealed(finished[0]).records)
+    frame = pd.read_parquet(finished[0].sealed().records)
     assert len(frame) == 85
     assert frame["ok"].all()
     steady = frame[frame["phase"] == "steady"]
@@ -97,7 +79,7 @@ def test_records_open_in_pandas(finished):
 
 def test_blocks_open_in_stock_tools(finished):
     """`promtool tsdb list` reads the recording's blocks as they are."""
-    run = sealed(finished[0])
+    run = finished[0].sealed()
     listed = subprocess.run(["promtool", "tsdb", "list", str(run.tsdb)], capture_output=True, text=True, check=True)
     assert snapshot.blocks(run.tsdb)[0].ulid in listed.stdout
     assert seal.verify(run).intact
@@ -105,7 +87,7 @@ def test_blocks_open_in_stock_tools(finished):
 
 def test_recording_holds_every_source(finished, tmp_path):
     """Client, service, programs, control group and node are in one TSDB, under the run's labels."""
-    run = sealed(finished[0])
+    run = finished[0].sealed()
     block = snapshot.blocks(run.tsdb)[0]
     with replay.open_blocks(run.tsdb, tmp_path) as opened:
         names = set(opened.client.label_values("__name__", block.start, block.end))
@@ -139,7 +121,7 @@ def test_dashboards_show_the_whole_run(finished):
 
 def test_client_and_server_agree(finished, tmp_path):
     """The tokens that the records hold are those that the server counted."""
-    run = sealed(finished[0])
+    run = finished[0].sealed()
     block = snapshot.blocks(run.tsdb)[0]
     with replay.open_blocks(run.tsdb, tmp_path) as opened:
         counted = opened.client.query("max_over_time(llamacpp:tokens_predicted_total[10m])", block.end)[0].values[0]
@@ -148,7 +130,7 @@ def test_client_and_server_agree(finished, tmp_path):
 
 def test_no_secret_in_the_recording(finished):
     """No file of the recording holds a password, a token or a key."""
-    run = sealed(finished[0])
+    run = finished[0].sealed()
     text = b"".join(path.read_bytes() for path in run.path.rglob("*") if path.is_file())
     assert b"$2b$" not in text
     assert b"Bearer " not in text.replace(b"type: Bearer", b"")
@@ -157,7 +139,7 @@ def test_no_secret_in_the_recording(finished):
 def test_commands_answer(finished):
     """list, status, verify and report answer for people and, with --json, for programs."""
     driver, _ = finished
-    run = sealed(driver)
+    run = driver.sealed()
     assert f"{run.id}  ended      completed   VALID" in driver.call("list").stdout
     assert driver.json("status", "last")["verdict"] == "VALID"
     assert driver.json("verify", run.id)["intact"] is True
@@ -172,7 +154,6 @@ def test_commands_answer(finished):
 
 def test_replay_serves_the_recording(finished):
     """`replay` opens the recording in a Prometheus that wants a password, and ends on Ctrl-C without a trace."""
-    import signal  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
 
     import requests  # noqa: PLC0415
@@ -195,11 +176,9 @@ def test_replay_serves_the_recording(finished):
 
 def test_damage_is_found(finished, tmp_path):
     """A changed recording fails `verify` and `report`, with what was changed."""
-    import shutil  # noqa: PLC0415
-
     driver, _ = finished
-    copy = tmp_path / "copy" / sealed(driver).id
-    shutil.copytree(sealed(driver).path, copy)
+    copy = tmp_path / "copy" / driver.sealed().id
+    shutil.copytree(driver.sealed().path, copy)
     with (copy / "load" / "requests.parquet").open("ab") as stream:
         stream.write(b"x")
     done = driver.call("verify", str(copy))
@@ -208,138 +187,6 @@ def test_damage_is_found(finished, tmp_path):
     done = driver.call("report", str(copy))
     assert done.returncode == 1
     assert "not as it was sealed" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [("prometheus", "prometheus (prometheus) died"), ("llm", "llm (service) died"), ("load", "load (load) died")],
-)
-def test_killed_program_ends_the_run_sealed(driver, name, words):
-    """kill -9 of Prometheus, the service or the load: sealed, what died is said, series and requests are kept."""
-    driver.write(20)
-    child = driver.start("run", str(driver.recipe))
-    driver.wait_phase("steady")
-    driver.kill(name)
-    out, _ = child.communicate(timeout=60)
-    assert child.returncode == 1
-    assert words in out
-    assert "SIGKILL" in out
-    run = sealed(driver)
-    assert words in driver.manifest()["reason"]
-    assert snapshot.blocks(run.tsdb)[0].samples > 500
-    assert len(pd.read_parquet(run.records)) > 5
-    assert "INVALID" in run.report.read_text()
-
-
-def test_killed_sidecar_is_said(driver):
-    """kill -9 of a sidecar: the run goes on to its end; the death and the gap are in the verdict."""
-    child = driver.start("run", str(driver.recipe))
-    driver.wait_phase("steady")
-    driver.kill("exporter-0")
-    out, _ = child.communicate(timeout=60)
-    assert child.returncode == 0, out
-    sealed(driver)
-    assert "exporter-0 (sidecar) died: signal SIGKILL; the run went on without it" in out
-    rules = {finding["rule"] for finding in driver.manifest()["verdict"]["findings"]}
-    assert {"died", "targets_up"} <= rules
-
-
-def test_killed_supervisor_is_recovered(driver):
-    """After kill -9 of the supervisor, `dashcam run` ends what is left and seals what there is."""
-    driver.write(60)
-    child = driver.start("run", str(driver.recipe))
-    driver.wait_phase("steady")
-    driver.kill("supervisor")
-    out, err = child.communicate(timeout=60)
-    assert child.returncode == 1, out
-    assert "before the seal" in err
-    run = sealed(driver)
-    assert driver.manifest()["ending"] == "abandoned"
-    assert snapshot.blocks(run.tsdb)[0].samples > 500
-    assert len(pd.read_parquet(run.records)) > 5
-
-
-@pytest.mark.parametrize(
-    "command", ["recover", *(pytest.param(name, marks=pytest.mark.heavy) for name in ("status", "stop"))]
-)
-def test_run_without_anybody_is_recovered(driver, command):
-    """With `dashcam run` and supervisor both killed, programs live on; who asks for the run next recovers it."""
-    driver.write(60)
-    child = driver.start("run", str(driver.recipe))
-    driver.wait_phase("steady")
-    child.kill()
-    driver.kill("supervisor")
-    child.communicate(timeout=20)
-    assert driver.left()
-    done = driver.call(command, "last")
-    assert done.returncode == 0, done.stderr
-    run = sealed(driver)
-    assert driver.manifest()["ending"] == "abandoned"
-    assert snapshot.blocks(run.tsdb)[0].samples > 500
-    assert len(pd.read_parquet(run.records)) > 5
-
-
-def test_run_whose_node_is_gone_is_recovered_from_its_copy(driver):
-    """All processes killed at once and the node's disk gone: `list` makes a recording of the continuous copy."""
-    driver.write(60)
-    child = driver.start("run", str(driver.recipe))
-    driver.wait_phase("steady")
-    supervisor = driver.manifest()["supervisor"]["pid"]
-    for pid in [child.pid, supervisor, *(pid for pid, _ in driver.left())]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    killed = time.time()
-    child.communicate(timeout=20)
-    driver.wait("the end of all", lambda: not driver.left())
-    for scratch in driver.scratch():
-        shutil.rmtree(scratch)
-    done = driver.call("list")
-    assert done.returncode == 0, done.stderr
-    assert "was killed: recovering" in done.stderr
-    assert "abandoned" in done.stdout
-    run = sealed(driver)
-    (block,) = snapshot.blocks(run.tsdb)
-    assert block.samples > 500
-    interval, round_of_copy = 0.5, 1.0
-    assert killed - block.end < interval + round_of_copy + 0.5
-    assert len(pd.read_parquet(run.records)) > 5
-
-
-@pytest.mark.parametrize("how", ["interrupt", "stop"])
-def test_cancelled_run_is_sealed(driver, how):
-    """Ctrl-C and `dashcam stop` end a run soon, sealed, as cancelled, with exit code 130."""
-    driver.write(60)
-    child = driver.start("run", str(driver.recipe))
-    driver.wait_phase("steady")
-    if how == "interrupt":
-        child.send_signal(2)
-    else:
-        assert "stopped" in driver.call("stop", "last").stdout
-    out, _ = child.communicate(timeout=40)
-    assert child.returncode == 130, out
-    sealed(driver)
-    assert driver.manifest()["ending"] == "cancelled"
-
-
-def test_killed_command_line_ends_the_run(driver):
-    """When `dashcam run` itself is killed, its supervisor ends the run and seals it."""
-    driver.write(60)
-    child = driver.start("run", str(driver.recipe))
-    driver.wait_phase("steady")
-    child.kill()
-    child.communicate(timeout=20)
-    driver.wait("the seal", lambda: RunDirectory(driver.runs()[-1]).sealed)
-    driver.wait("the supervisor's end", lambda: not driver.left())
-    assert driver.manifest()["ending"] == "cancelled"
-
-
-def test_time_limit(driver):
-    """A run that takes longer than allocation.time is ended, sealed, and says so."""
-    done = driver.call("run", str(driver.write(60)), "--set", "allocation.time=11s")
-    assert done.returncode == 1
-    assert "time_limit" in done.stdout
-    sealed(driver)
-    assert driver.manifest()["ending"] == "time_limit"
 
 
 def test_two_runs_at_once_do_not_meet(driver, tmp_path):
@@ -365,27 +212,7 @@ def test_taken_port(driver):
         done = driver.call("run", str(driver.recipe), "--set", f"services.llm.port={port}")
     assert done.returncode == 1
     assert f"port {port} of 127.0.0.1 is taken" in done.stdout
-    sealed(driver)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small file system")
-def test_disk_that_fills_up(driver):
-    """A disk that fills up under a run ends it with one clear message, sealed while that is possible."""
-    small = driver.root / "small"
-    small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=90m", "tmpfs", str(small)], check=True)
-    try:
-        full = Driver(small / "recordings")
-        child = full.start("run", str(full.write(60)))
-        full.wait_phase("steady")
-        (small / "filler").write_bytes(bytes(60 * 2**20))
-        out, _ = child.communicate(timeout=40)
-        assert child.returncode == 1
-        assert "the disk is full" in out
-        sealed(full)
-        assert full.left() == []
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
+    driver.sealed()
 
 
 def test_root_that_cannot_be_written(driver):
@@ -443,7 +270,7 @@ def test_service_that_never_answers(driver):
     assert done.returncode == 1
     assert "app was not ready within 1 s" in done.stdout
     assert "| waiting" in done.stdout
-    sealed(driver)
+    driver.sealed()
 
 
 def test_service_that_dies_at_once(driver):

@@ -16,7 +16,6 @@ from jobs.services.weaviate import WeaviateProbe
 from prometheus import replay, snapshot
 from prometheus.loopback import free_port
 from tests.jobs import standins
-from tests.jobs.driver import Driver
 
 LOADS = {
     "qdrant": "vector",
@@ -42,15 +41,6 @@ OPTIONS = {
     "vector": "  k: 5\n  dataset: {kind: random, n: 300, dim: 8, seed: 1}\n",
     "s3": "  mix: {get: 60, put: 20, list: 10, delete: 10}\n  objects: 20\n  size: 4KiB\n",
 }
-
-
-@pytest.fixture
-def driver(tmp_path):
-    """A place of recordings; nothing of its runs may be left when a test is over."""
-    made = Driver(tmp_path / "recordings")
-    yield made
-    assert made.left() == []
-    assert list(made.scratch()) == []
 
 
 @pytest.mark.real

@@ -91,6 +91,7 @@ def test_two_processes_send_exactly_the_schedule(server, tmp_path):
     parity = frame[frame.phase == "steady"].request % 2
     assert abs(parity.sum() - len(parity) / 2) <= 1
     assert result["notes"]["processes"]["clock_error_seconds"] == 0
+    assert f" of {len(frame)} good answers" in result["notes"]["verified"]["usage"]  # those of both
     lag = np.sort((frame[frame.phase == "steady"].sent - frame[frame.phase == "steady"].intended).dt.total_seconds())
     assert result["phases"][1]["lag_p50"] == pytest.approx(lag[-(-len(lag) // 2) - 1], rel=1.1e-4, abs=2e-9)
 
