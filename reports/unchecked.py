@@ -35,7 +35,7 @@ def unchecked(evidence: Evidence) -> Iterator[Unchecked]:
 
 def _no_requests(evidence: Evidence) -> str | None:
     generator = evidence.recipe.load.generator
-    return None if evidence.measured.count else f"`{generator}` keeps no record of each request"
+    return None if evidence.measured.count else f"the load ({generator}) keeps no record of each request"
 
 
 def _no_client_cpu(evidence: Evidence) -> str | None:
@@ -80,7 +80,7 @@ def _too_few_answers(evidence: Evidence) -> str | None:
 def _no_machines(evidence: Evidence) -> str | None:
     nodes = {target.node for target in evidence.manifest.targets}
     unseen = sorted(nodes - {machine.node for machine in evidence.machines})
-    return f"{', '.join(unseen)}: node_exporter or `process` told nothing" if unseen else None
+    return f"{', '.join(unseen)}: node_exporter or the sidecar process told nothing" if unseen else None
 
 
 def _no_alerts(evidence: Evidence) -> str | None:

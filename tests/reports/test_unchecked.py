@@ -52,7 +52,7 @@ def test_a_run_that_was_seen_wholly() -> None:
             "llm: requests failed, or told no tokens",
         ),
         ({"ending": "cancelled"}, "counts_agree", "did not come to its planned end"),
-        ({"machines": ()}, "alone", "node_exporter or `process` told nothing"),
+        ({"machines": ()}, "alone", "node_exporter or the sidecar process told nothing"),
         ({"alerts": None}, "machines_well", "no rules were evaluated"),
         ({"load_result": {}}, "client_cpu", "the load did not tell its CPU time"),
         ({"targets": [one for one in made.TARGETS if one.role != "service"]}, "targets_up", "llm: no page of metrics"),
