@@ -1,9 +1,12 @@
 """Further whole runs in which one thing goes wrong, as `tests/jobs/test_faults.py` has them."""
 
+import json
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from runs.directory import RunDirectory
 from tests.jobs.driver import Driver
 from tests.jobs.test_faults import Case, Together, carried_out, stands_still, steady
 
@@ -76,3 +79,38 @@ def test_other_places_and_tongues(tmp_path, monkeypatch):
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     found = carried_out(tmp_path, Case("good,takes=0.02", steady(2, 60), exporters="node, cgroup, process"))
     assert found.invalid == {}
+
+
+SEARCHES = """\
+name: recall
+watch: {interval: 500ms, exporters: []}
+services: {vectors: {kind: pgvector}}
+load:
+  generator: vector
+  dataset: {kind: clustered, n: 2000, dim: 16, seed: 1}
+  queries: 600
+  k: 5
+  phases:
+    - {name: warmup, for: 1s, rate: 20, arrival: constant}
+    - {name: steady, for: 8s, rate: 60, arrival: constant}
+"""
+
+
+def test_rows_that_vanish_under_a_search(tmp_path):
+    """Half of the vectors are deleted in the middle: what is found then is not what was asked for, quick as it is."""
+    driver = Driver(tmp_path / "recordings")
+    driver.recipe.write_text(SEARCHES)
+    child = driver.start("run", str(driver.recipe))
+    driver.wait_phase("steady")
+    run = RunDirectory(driver.runs()[-1])
+    driver.wait("the middle", lambda: json.loads((run.load / "progress.json").read_text())["done"] > 260)
+    port = next(process["port"] for process in driver.manifest()["processes"] if process["name"] == "vectors")
+    (password,) = (path for scratch in driver.scratch() for path in scratch.rglob("vectors.password"))
+    facts = {"host": "127.0.0.1", "port": port, "user": "dashcam", "dbname": "dashcam"}
+    with psycopg.connect(**facts, password=password.read_text().strip(), autocommit=True) as connection:
+        connection.execute("DELETE FROM dashcam_items WHERE id % 2 = 0")
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 1, out + err
+    found = json.loads(run.summary.read_bytes())["findings"]
+    assert {one["rule"] for one in found if one["level"] == "invalid"} == {"recall_steady"}, found
+    assert driver.left() == []

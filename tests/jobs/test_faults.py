@@ -10,7 +10,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -219,12 +219,15 @@ SIDE_BY_SIDE = 4
 
 
 class Together:
-    """Whole runs beside each other; who asks for one a second time gets a run of its own."""
+    """Whole runs beside each other; who asks for one a second time gets a run of its own.
+
+    They begin when the first of them is asked for: a further try of a file's last test makes its fixtures anew.
+    """
 
     def __init__(self, folder: Path, cases: Mapping[str, Case] = CASES, at_once: int = SIDE_BY_SIDE) -> None:
         self._folder, self._cases = folder, cases
         self._pool = ThreadPoolExecutor(at_once)
-        self._running = {name: self._pool.submit(self._run, name, folder / name) for name in cases}
+        self._running: dict[str, Future[Result]] | None = None
 
     def _run(self, name: str, folder: Path) -> Result:
         folder.mkdir()
@@ -232,19 +235,21 @@ class Together:
 
     def result(self, name: str) -> Result:
         """Return the result of a case."""
+        if self._running is None:
+            self._running = {one: self._pool.submit(self._run, one, self._folder / one) for one in self._cases}
         running = self._running.pop(name, None)
         return running.result() if running else self._run(name, self._folder / f"{name}-{time.monotonic_ns()}")
 
     def wait(self) -> None:
         """Wait for what still runs."""
-        for running in self._running.values():
+        for running in (self._running or {}).values():
             with contextlib.suppress(Exception):
                 running.result()
 
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory):
-    """The cases, all of them begun."""
+    """The cases, which run beside each other."""
     made = Together(tmp_path_factory.mktemp("together"))
     yield made
     made.wait()
