@@ -105,12 +105,12 @@ def test_rows_that_vanish_under_a_search(tmp_path):
     run = RunDirectory(driver.runs()[-1])
     driver.wait("the middle", lambda: json.loads((run.load / "progress.json").read_text())["done"] > 260)
     port = next(process["port"] for process in driver.manifest()["processes"] if process["name"] == "vectors")
-    (password,) = (path for scratch in driver.scratch() for path in scratch.rglob("vectors.password"))
+    (password,) = run.live.rglob("vectors.password")
     facts = {"host": "127.0.0.1", "port": port, "user": "dashcam", "dbname": "dashcam"}
     with psycopg.connect(**facts, password=password.read_text().strip(), autocommit=True) as connection:
         connection.execute("DELETE FROM dashcam_items WHERE id % 2 = 0")
     out, err = child.communicate(timeout=60)
-    assert child.returncode == 1, out + err
+    assert child.returncode == 3, out + err
     found = json.loads(run.summary.read_bytes())["findings"]
     assert {one["rule"] for one in found if one["level"] == "invalid"} == {"recall_steady"}, found
     assert driver.left() == []
