@@ -54,12 +54,12 @@ lint:
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Tests wait most of their time, those on real programs above all: more workers than a small machine has cores.
 fast:
 	$(BIN)/pytest -q -n 3 -m "not real and not heavy"
 
-# Tests wait most of their time, those on real programs above all: more workers than a small machine has cores.
 real:
-	$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "real and not heavy" --durations=10
+	$(BIN)/pytest -q -n 4 --dist loadfile -m "real and not heavy" --durations=10
 
 # Services that are too large for every check: each in an environment of its own, since their dependencies clash.
 test-heavy: setup test-packages .venv-chroma/.installed .venv-vllm/.installed

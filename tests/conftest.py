@@ -8,8 +8,6 @@ import pytest
 from _pytest.runner import runtestprotocol
 from hypothesis import settings
 
-_TESTS = Path(__file__).parent
-
 # How long an example takes is the machine's business, not a property.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -28,20 +26,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 TRIES = {"timing": 3, "real": 2}
 """By marker: programs on a shared machine may hiccup, and a fault of ours fails each time."""
-
-
-LONG = (
-    *("jobs/test_allocations", "jobs/test_slurm", "jobs/test_faults", "jobs/test_endings", "jobs/test_local"),
-    *("jobs/test_kills", "dashcam/view/test_real_view", "dashcam/test_side_by_side", "jobs/test_grafana"),
-    *("grafana/test_tunnel", "jobs/test_containers_runs", "jobs/test_several", "jobs/test_reopened"),
-)
-"""Files that take the longest: begun first, so that none of them is waited for alone at the end."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first; a worker takes a file at a time, in this order."""
-    ranks = {_TESTS / f"{name}.py": rank for rank, name in enumerate(LONG)}
-    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 
 @pytest.hookimpl(tryfirst=True)
