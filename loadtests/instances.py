@@ -40,9 +40,9 @@ class Balanced:
 class VerifiedBalanced(Balanced):
     """One whose generators can check the state of their instances."""
 
-    def __init__(self, generators: Sequence[Generator]) -> None:
-        super().__init__(generators)
-        self._checks = [each for each in generators if isinstance(each, Verifies)]
+    @property
+    def _checks(self) -> list[Verifies]:
+        return [each for each in self._generators if isinstance(each, Verifies)]
 
     def tell(self) -> dict[str, Any]:
         """See `loadtests.generators.base.Verifies`."""

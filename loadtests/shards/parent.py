@@ -77,18 +77,19 @@ class Parent:
             await member.link.close()
 
     def tell(self) -> dict[str, Any]:
-        """Return nothing: what the shards told is theirs."""
-        return {}
+        """Return what the shards told."""
+        return {"shards": [member.facts for member in self._members]}
 
-    async def _verify(self, _told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        await self._members[0].send("verify", told=[member.facts for member in self._members])
-        told = await self._members[0].answer("verified")
-        if told is None:
+    async def _verify(self, told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        (own,) = told
+        await self._members[0].send("verify", told=own["shards"])
+        answer = await self._members[0].answer("verified")
+        if answer is None:
             return {"error": "the process that could tell is gone"}
-        if told["violation"] is not None:
-            kind, _, detail = told["violation"].partition(": ")
+        if answer["violation"] is not None:
+            kind, _, detail = answer["violation"].partition(": ")
             raise RequestFailed(kind, detail)
-        return dict(told["notes"].get("verified") or {})
+        return dict(answer["notes"].get("verified") or {})
 
     # What is asked of an engine
 
