@@ -31,9 +31,9 @@ def describe(run: RunDirectory, manifest: Manifest) -> str:
     return "\n".join(lines)
 
 
-def headline(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+def headline(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the headline figures as the report words them, most telling first."""
-    return [(str(item["label"]), str(item["text"])) for item in summary.get("headline", [])]
+    return [(str(item["label"]), str(item["text"])) for item in facts.get("headline", [])]
 
 
 def summary(run: RunDirectory) -> dict[str, Any]:

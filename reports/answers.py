@@ -109,7 +109,7 @@ def nothing_dropped(evidence: Evidence) -> Iterator[Finding]:
     those that are missing.
     """
     for phase in evidence.measured.phases:
-        dropped = _natural(evidence.load_phase(phase.name), "dropped")
+        dropped = natural(evidence.load_phase(phase.name), "dropped")
         if dropped:
             text = f"phase {phase.name}: the load tool dropped {count(dropped, 'request')} that its schedule called for"
             yield finding("nothing_dropped", "invalid", text, phase=phase.name, dropped=dropped)
@@ -122,8 +122,7 @@ def not_cached(evidence: Evidence) -> Iterator[Finding]:
     before any is sent again. The medians of first and of later answers are compared where there are 30 of each, and the
     difference is beyond noise (a rank test, Mann and Whitney 1947). With fewer of one nobody can tell: a warning.
     """
-    notes = evidence.load_result.get("notes")
-    distinct = _natural(notes, "distinct") if isinstance(notes, dict) else None
+    distinct = natural(evidence.notes, "distinct")
     good = evidence.measured.requests.good
     if not distinct or evidence.measured.count < 2 * distinct:
         return
@@ -152,6 +151,7 @@ def _smaller(some: "np.ndarray[Any, np.dtype[np.float64]]", others: "np.ndarray[
     return m * n / 2 - u > noise(m * n * (m + n + 1) / 12)
 
 
-def _natural(facts: Mapping[str, Any], name: str) -> int | None:
+def natural(facts: Mapping[str, Any], name: str) -> int | None:
+    """Return a count that a load told of itself; what cannot be one is none."""
     value = facts.get(name)
     return value if type(value) is int and value >= 0 else None

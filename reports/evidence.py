@@ -78,6 +78,12 @@ class Evidence:
         names = {phase.name for phase in phases}
         return Window(tuple(phases), self.requests.select(self.requests.phase.among(names)), self.requests)
 
+    @property
+    def notes(self) -> Mapping[str, Any]:
+        """What the load's generator said of itself and of its target."""
+        notes = self.load_result.get("notes")
+        return notes if isinstance(notes, dict) else {}
+
     def load_phase(self, name: str) -> Mapping[str, Any]:
         """Return what the load says of itself in a phase."""
         phases = self.load_result.get("phases")

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from reports.answers import natural
 from reports.evidence import Evidence
 from reports.honesty import Level, finding
-from reports.statistics import Flags
 from reports.words import count, display
 from runs import objectives
 from runs.manifest import Finding
@@ -83,10 +83,12 @@ def streamed(evidence: Evidence) -> Iterator[Finding]:
     (nginx buffers by default; its `X-Accel-Buffering: no` is there for such streams.)
     """
     good = evidence.measured.requests.good
-    long = (good.tokens_out >= _TOKENS) & ~np.isnan(good.between("sent", "first_token"))
+    waited, took = good.between("sent", "first_token"), good.between("sent", "done")
+    long = (good.tokens_out >= _TOKENS) & ~np.isnan(waited)
     if not long.any():
         return
-    share = float(_at_once(evidence)[long].mean())
+    fast = good.streaming <= AT_ONCE_SECONDS * (good.tokens_out - 1.0)
+    share = float((fast & (waited >= _WAIT_SECONDS) & (waited >= _WAIT_SHARE * took))[long].mean())
     if share > _AT_ONCE_SHARE:
         bounds = {name: objectives.parse(name) for name in evidence.recipe.objectives}
         judged = [name for name, bound in bounds.items() if bound is not None and bound.figure in {"itl", "tpot"}]
@@ -98,13 +100,6 @@ def streamed(evidence: Evidence) -> Iterator[Finding]:
         yield finding("streamed", level, text, answers=int(long.sum()), at_once_ratio=round(share, 4), judged=judged)
 
 
-def _at_once(evidence: Evidence) -> Flags:
-    good = evidence.measured.requests.good
-    waited, took = good.between("sent", "first_token"), good.between("sent", "done")
-    fast = good.streaming <= AT_ONCE_SECONDS * (good.tokens_out - 1.0)
-    return np.asarray(fast & (waited >= _WAIT_SECONDS) & (waited >= _WAIT_SHARE * took), dtype=np.bool_)
-
-
 def prompts_whole(evidence: Evidence) -> Iterator[Finding]:
     """See that the server read the prompts wholly: a word is a token at least, for nearly all tokenizers.
 
@@ -113,7 +108,7 @@ def prompts_whole(evidence: Evidence) -> Iterator[Finding]:
     else. A warning, since tokenizers differ.
     """
     parts = _verified(evidence)
-    words, read = (sum(_natural(part.get(name)) for part in parts) for name in ("prompt_words", "prompt_tokens"))
+    words, read = (sum(natural(part, name) or 0 for part in parts) for name in ("prompt_words", "prompt_tokens"))
     if words and read < PROMPT_SHARE * words:
         text = (
             f"the server read {read:,} tokens of prompts that have {words:,} words: it cut them, or counts something "
@@ -122,14 +117,9 @@ def prompts_whole(evidence: Evidence) -> Iterator[Finding]:
         yield finding("prompts_whole", "warning", text, prompt_words=words, prompt_tokens=read)
 
 
-def _natural(value: object) -> int:
-    return value if type(value) is int and value >= 0 else 0
-
-
 def _verified(evidence: Evidence) -> list[dict[str, Any]]:
     """Return what the load's generator told after the last request, one part for each instance of the service."""
-    notes = evidence.load_result.get("notes")
-    verified = notes.get("verified") if isinstance(notes, dict) else None
+    verified = evidence.notes.get("verified")
     facts = verified if isinstance(verified, dict) else {}
     parts = facts.get("instances_after", [facts])
     return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []

@@ -42,8 +42,7 @@ def headline(evidence: Evidence) -> Iterator[dict[str, Any]]:
     scenario, requests = evidence.recipe.load.scenario, evidence.measured.requests
     if scenario is None or not len(requests):
         return
-    notes = evidence.load_result.get("notes")
-    by = "MLPerf LoadGen" if isinstance(notes, dict) and "mlperf" in notes else "dashcam"
+    by = "MLPerf LoadGen" if "mlperf" in evidence.notes else "dashcam"
     mark = f"{'short mode, not conforming; ' if scenario.short else ''}scheduled by {by}"
     if scenario.kind == "offline":
         done = requests.good.at("done")

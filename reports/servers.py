@@ -27,10 +27,8 @@ KNOWN: Mapping[str, Unit] = {
 }
 """Counters by which servers tell how much they answered, and what they count; vLLM's have had their names since 0.5."""
 
-KNOWN_OPERATIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
-    "SeaweedFS_s3_request_total": ("type", {"GET": "GET"}),
-}
-"""Counters of requests by operation: the label that tells it, and what its values are in the records.
+KNOWN_OPERATIONS: Mapping[str, tuple[str, str]] = {"SeaweedFS_s3_request_total": ("type", "GET")}
+"""Counters of requests by operation: the label that tells it, and the operation, in the records' word too.
 
 An object that is written in parts is many requests, and clearing up afterwards lists and deletes.
 """
@@ -125,14 +123,13 @@ def _counts(recorded: Recorded, span: Span, judged: Span) -> Iterator[Count]:
             by_job.setdefault(job, 0)
         for job, number in by_job.items():
             yield Count(metric, unit, job, number)
-    for metric, (label, operations) in KNOWN_OPERATIONS.items():
-        by_operation: Counter[tuple[str, str]] = Counter()
+    for metric, (label, operation) in KNOWN_OPERATIONS.items():
+        of_it: Counter[str] = Counter()
         for (job, _), counted in scrapes.grown(metric, label).items():
-            for (value,), number in counted.items():
-                if value in operations:
-                    by_operation[job, operations[value]] += number
-        for (job, operation), number in by_operation.items():
-            yield Count(metric, "requests", job, number, operation)
+            of_it[job] += counted[operation,]
+        for job, number in of_it.items():
+            if number:
+                yield Count(metric, "requests", job, number, operation)
 
 
 def _restarted(recorded: Recorded, judged: Span, interval: float) -> set[Key]:

@@ -28,7 +28,7 @@ def unchecked(evidence: Evidence) -> Iterator[Unchecked]:
     """Yield what nobody could see. A run without a measured request is told as that alone."""
     if not evidence.measured.count and not tools.measured(evidence):
         return
-    for rules, look in _LOOKS.items():
+    for rules, look in LOOKS.items():
         if (reason := look(evidence)) is not None:
             yield Unchecked(rules, reason)
 
@@ -77,9 +77,12 @@ def _too_few_answers(evidence: Evidence) -> str | None:
     return f"phase {', '.join(short)}: fewer than {steady.FEWEST} good answers in a tenth of it"
 
 
+def _nodes(evidence: Evidence) -> set[str]:
+    return {target.node for target in evidence.manifest.targets}
+
+
 def _no_machines(evidence: Evidence) -> str | None:
-    nodes = {target.node for target in evidence.manifest.targets}
-    unseen = sorted(nodes - {machine.node for machine in evidence.machines})
+    unseen = sorted(_nodes(evidence) - {machine.node for machine in evidence.machines})
     return f"{', '.join(unseen)}: node_exporter or the sidecar process told nothing" if unseen else None
 
 
@@ -88,12 +91,12 @@ def _no_alerts(evidence: Evidence) -> str | None:
 
 
 def _no_clocks(evidence: Evidence) -> str | None:
-    nodes = {target.node for target in evidence.manifest.targets}
+    nodes = _nodes(evidence)
     unseen = sorted(nodes - {clock.node for clock in evidence.servers.clocks})
     return f"{', '.join(unseen)}: node_exporter told no time" if unseen and len(nodes) > 1 else None
 
 
-_LOOKS: dict[tuple[str, ...], Look] = {
+LOOKS: dict[tuple[str, ...], Look] = {
     ("client_lag", "kept_up", "little", "asked_rate", "records_whole"): _no_requests,
     ("client_cpu",): _no_client_cpu,
     ("targets_up", "not_restarted"): _no_pages,

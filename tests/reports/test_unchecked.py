@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from reports import verdict
 from reports.nodes import Machine
 from reports.servers import Count, NodeClock, Servers
-from reports.unchecked import unchecked
+from reports.unchecked import LOOKS, unchecked
 from tests.reports import recording as made
 
 NODES = sorted({target.node for target in made.TARGETS})
@@ -35,6 +36,13 @@ def failed() -> list[made.Row]:
     """Make requests of which one failed."""
     first, *others = made.steady_rows()
     return [first | {"ok": False, "error": "http_500"}, *others]
+
+
+def test_what_is_named_are_rules() -> None:
+    """Each name is that of a rule of the verdict, in one group alone."""
+    names = [name for rules in LOOKS for name in rules]
+    assert len(names) == len(set(names))
+    assert set(names) <= {rule.__name__ for rule in verdict.RULES}
 
 
 def test_a_run_that_was_seen_wholly() -> None:
