@@ -2,13 +2,11 @@
 
 import pytest
 
-from tests.jobs.driver import Driver
+from tests.jobs.driver import recordings
 
 
 @pytest.fixture
 def driver(tmp_path):
     """A place of recordings; nothing of its runs may be left when a test is over."""
-    made = Driver(tmp_path / "recordings")
-    yield made
-    assert made.left() == []
-    assert list(made.scratch()) == []
+    with recordings(tmp_path / "recordings") as made:
+        yield made

@@ -1,5 +1,6 @@
 """Drives `dashcam` as its users do: a command line, a directory of recordings, and a look at what is left running."""
 
+import contextlib
 import json
 import os
 import signal
@@ -28,6 +29,15 @@ load:
     - {{name: warmup, for: 1s, rate: 5, arrival: constant}}
     - {{name: steady, for: {seconds}s, rate: 10, arrival: constant}}
 """
+
+
+@contextlib.contextmanager
+def recordings(root: Path) -> "Iterator[Driver]":
+    """Give a place of recordings; nothing of its runs may be left when a test is over."""
+    made = Driver(root)
+    yield made
+    assert made.left() == []
+    assert list(made.scratch()) == []
 
 
 class Driver:

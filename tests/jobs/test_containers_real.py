@@ -21,7 +21,7 @@ from prometheus.version import Version
 from runs import seal
 from runs.directory import RunDirectory
 from tests.apptainer import real
-from tests.jobs.driver import Driver
+from tests.jobs.driver import recordings
 
 APPTAINER, WHY = real.find()
 pytestmark = [pytest.mark.real, pytest.mark.timing, pytest.mark.skipif(APPTAINER is None, reason=WHY)]
@@ -84,10 +84,8 @@ def images(tmp_path_factory):
 @pytest.fixture
 def driver(tmp_path, images):
     """A place of recordings; nothing of its runs may be left when a test is over, nor what mounted an image."""
-    made = Driver(tmp_path / "recordings")
-    yield made
-    assert made.left() == []
-    assert list(made.scratch()) == []
+    with recordings(tmp_path / "recordings") as made:
+        yield made
     assert mounting(images) == set()
 
 

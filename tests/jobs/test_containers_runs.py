@@ -22,7 +22,7 @@ from runs import seal
 from runs.directory import RunDirectory
 from tests.apptainer import standin
 from tests.jobs.cluster import Cluster
-from tests.jobs.driver import Driver
+from tests.jobs.driver import recordings
 from tests.jobs.test_containers import ROOT
 from tests.jobs.test_containers_real import NODE_EXPORTER
 from tests.lab.install import SYSTEM_PATH
@@ -67,10 +67,8 @@ def environment(place):
 @pytest.fixture
 def driver(place):
     """A place of recordings; nothing of its runs may be left when a test is over."""
-    made = Driver(place / "recordings")
-    yield made
-    assert made.left() == []
-    assert list(made.scratch()) == []
+    with recordings(place / "recordings") as made:
+        yield made
 
 
 def test_run_in_images(driver, place, environment):
